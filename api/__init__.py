@@ -1,0 +1,1 @@
+"""The doors: the HTTP service, its authentication and the command line."""

@@ -1,0 +1,1 @@
+"""The wires between the books and the platforms around them."""

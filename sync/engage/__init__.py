@@ -1,0 +1,1 @@
+"""Voyado Engage as the point follower of the books."""
