@@ -1,0 +1,151 @@
+"""The database the service works with: its own server's, or the one it was given.
+
+Either way it is two connection strings, one to migrate with and one to serve with, and a version that was checked.
+With a given server both may be the same role; then nothing but triggers keeps the facts append-only, so it is said.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from ledger.postgres import server as own
+from ledger.postgres.connection import connect
+from ledger.postgres.settings import SERVICE_ROLE, Profile
+
+logger = logging.getLogger(__name__)
+
+MAJOR_MIN = 16
+
+
+class UnsuitableDatabaseError(Exception):
+    """The given database can't be used: not reachable, refused, or too old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where the books are kept. The connection strings may hold passwords and don't show in its repr."""
+
+    dsn_owner: str = field(repr=False)
+    dsn_service: str = field(repr=False)
+    service_role: str
+    major: int
+    embedded: bool
+    single_role: bool
+
+
+@contextlib.asynccontextmanager
+async def open_database(
+    *,
+    folder: Path,
+    database_url: str | None = None,
+    owner_url: str | None = None,
+    major: int = own.DEFAULT_MAJOR,
+    profile: Profile = Profile.DURABLE,
+) -> AsyncIterator[Database]:
+    """The database, for as long as the block lasts: the given one, or a server of our own.
+
+    Args:
+        folder: where the own server keeps its data.
+        database_url: what the service connects with; None for a server of our own.
+        owner_url: what migrations connect with; None for the same as `database_url`.
+        major: the own server's major version, 16 or 18.
+        profile: how durable the own server is.
+
+    Raises:
+        UnsuitableDatabaseError: the given server can't be used.
+        EmbeddedServerError: the own server can't be run.
+    """
+    if database_url is not None:
+        yield await given(database_url, owner_url)
+        return
+    server = own.prepare(folder, major=major, profile=profile)
+    starting = asyncio.ensure_future(asyncio.to_thread(server.enter))
+    try:
+        await asyncio.shield(starting)
+        yield Database(
+            dsn_owner=server.dsn_owner,
+            dsn_service=server.dsn_service,
+            service_role=SERVICE_ROLE,
+            major=server.major,
+            embedded=True,
+            single_role=False,
+        )
+    finally:
+        server.give_up()
+        await _to_the_end(starting)
+        await _to_the_end(asyncio.ensure_future(asyncio.to_thread(server.stop)))
+
+
+async def given(database_url: str, owner_url: str | None) -> Database:
+    """Check the server that was given, and say so where its two roles are one.
+
+    Raises:
+        UnsuitableDatabaseError: it can't be reached, refuses us, or is older than PostgreSQL 16.
+    """
+    major, service_role = await _examined("DATABASE_URL", database_url)
+    owner_role = service_role
+    if owner_url is not None:
+        owner_major, owner_role = await _examined("DATABASE_OWNER_URL", owner_url)
+        if owner_major != major:
+            raise UnsuitableDatabaseError(
+                f"DATABASE_URL leads to PostgreSQL {major} and DATABASE_OWNER_URL to {owner_major}: "
+                "they must be one database."
+            )
+    if owner_role == service_role:
+        logger.warning(
+            "The service runs as %s, the role that owns the tables: only triggers keep the books append-only. "
+            "Set DATABASE_OWNER_URL to the owner and DATABASE_URL to a role of the service's own.",
+            service_role,
+        )
+    return Database(
+        dsn_owner=owner_url or database_url,
+        dsn_service=database_url,
+        service_role=service_role,
+        major=major,
+        embedded=False,
+        single_role=owner_role == service_role,
+    )
+
+
+async def _examined(variable: str, dsn: str) -> tuple[int, str]:
+    """The major version of a server and the role we are there."""
+    try:
+        connection = await connect(dsn)
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+        raise UnsuitableDatabaseError(
+            f"{variable}: no connection to the database: {_without_dsn(problem)}"
+        ) from None
+    try:
+        major = connection.get_server_version().major
+        role = str(await connection.fetchval("SELECT current_user"))
+    finally:
+        await connection.close()
+    if major < MAJOR_MIN:
+        raise UnsuitableDatabaseError(
+            f"{variable}: the server is PostgreSQL {major}; {MAJOR_MIN} or newer is needed."
+        )
+    return major, role
+
+
+def _without_dsn(problem: Exception) -> str:
+    """What went wrong, without the connection string some errors quote."""
+    if isinstance(problem, asyncpg.ClientConfigurationError | ValueError):
+        return "the connection string can't be read"
+    return str(problem) or type(problem).__name__
+
+
+async def _to_the_end(task: "asyncio.Future[None]") -> None:
+    """Wait for a thread's work whatever happens to us meanwhile; its own error is its starter's business."""
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError

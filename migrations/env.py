@@ -1,0 +1,38 @@
+"""Where Alembic begins: it runs the revisions on the connection it was handed (see `upgrade`), each in its own transaction.
+
+There is no way in from Alembic's own command line, because an upgrade here is more than running revisions: one at a
+time over all processes, on prepared ground, and with the service's privileges granted at the end.
+"""
+
+from alembic import context
+from sqlalchemy import Connection
+
+from migrations.definitions import all_metadata
+from migrations.ground import PRIVILEGES_TABLE, SCHEMAS, VERSION_SCHEMA, VERSION_TABLE
+
+OWN_TABLES = {VERSION_TABLE, PRIVILEGES_TABLE}
+
+
+def include_name(name: str | None, kind: str, _parents: object) -> bool:
+    """What of the database is compared with the definitions: our schemas, without the tables migrations need themselves."""
+    if kind == "schema":
+        return name in SCHEMAS
+    return not (kind == "table" and name in OWN_TABLES)
+
+
+connection = context.config.attributes.get("connection")
+if not isinstance(connection, Connection):
+    raise TypeError('Run `pointmaster migrate`, or `python -m migrations "…"` for a new revision.')
+
+context.configure(
+    connection=connection,
+    target_metadata=all_metadata(),
+    version_table=VERSION_TABLE,
+    version_table_schema=VERSION_SCHEMA,
+    include_schemas=True,
+    include_name=include_name,
+    compare_server_default=True,
+    transaction_per_migration=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,143 @@
+"""What every test may use: a PostgreSQL server for the whole run, and for each test a database of its own.
+
+One server, of the major version named by `POINTMASTER_TEST_POSTGRES` (18 by default), is shared by all of pytest's
+worker processes and gone when the run ends, however it ends. The first to need it migrates a template, and each
+test's database is a copy of that: a few milliseconds instead of a migration. Whatever uses one of these databases is
+marked `database`.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from ledger.postgres import OWNER_ROLE, SERVICE_ROLE, Database, Profile, Server, connect, start
+from ledger.postgres.server import prepare
+from migrations.upgrade import migrate
+
+MAJOR = int(os.environ.get("POINTMASTER_TEST_POSTGRES", "18"))
+TEMPLATE = "template_of_tests"
+FOLDER = pytest.StashKey[Path]()
+STOP_SECONDS_MAX = 15.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
+    folder = (
+        workerinput["run_folder"] if workerinput else tempfile.mkdtemp(prefix="pointmaster-tests-")
+    )
+    config.stash[FOLDER] = Path(folder)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["run_folder"] = str(node.config.stash[FOLDER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    folder = config.stash[FOLDER]
+    deadline = time.monotonic() + STOP_SECONDS_MAX
+    while (folder / "postgres").exists() and time.monotonic() < deadline:
+        # Stops the server unless a worker still uses it; ours never did.
+        prepare(folder / "postgres", major=MAJOR).stop()
+        shutil.rmtree(folder / "postgres", ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "postgres" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.database)
+
+
+@contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Have a turn among pytest's worker processes."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> Iterator[Server]:
+    """The server of this run."""
+    server = start(pytestconfig.stash[FOLDER] / "postgres", major=MAJOR, profile=Profile.TESTS)
+    yield server
+    server.stop()
+
+
+async def create_database(server: Server, name: str, template: str) -> Database:
+    """A database of the server, owned as in production."""
+    administration = await connect(server.dsn_superuser)
+    try:
+        await administration.execute(
+            f"CREATE DATABASE {name} OWNER {OWNER_ROLE} TEMPLATE {template}"
+        )
+        await administration.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
+        await administration.execute(
+            f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {SERVICE_ROLE}"
+        )
+    finally:
+        await administration.close()
+    return Database(
+        dsn_owner=server.dsn(OWNER_ROLE, name),
+        dsn_service=server.dsn(SERVICE_ROLE, name),
+        service_role=SERVICE_ROLE,
+        major=server.major,
+        embedded=True,
+        single_role=False,
+    )
+
+
+async def drop_database(server: Server, name: str) -> None:
+    administration = await connect(server.dsn_superuser)
+    try:
+        await administration.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    finally:
+        await administration.close()
+
+
+async def ensure_template(server: Server, lock: Path) -> None:
+    """The migrated template, made by whoever comes first."""
+    with one_at_a_time(lock):
+        administration = await connect(server.dsn_superuser)
+        try:
+            if await administration.fetchval(
+                "SELECT datistemplate FROM pg_database WHERE datname = $1", TEMPLATE
+            ):
+                return
+            await administration.execute(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")
+            database = await create_database(server, TEMPLATE, "template1")
+            await migrate(database.dsn_owner)
+            await administration.execute(
+                f"ALTER DATABASE {TEMPLATE} IS_TEMPLATE true ALLOW_CONNECTIONS false"
+            )
+        finally:
+            await administration.close()
+
+
+@pytest.fixture
+async def database(postgres: Server, pytestconfig: pytest.Config) -> AsyncIterator[Database]:
+    """A migrated, empty database for this test alone."""
+    await ensure_template(postgres, pytestconfig.stash[FOLDER] / "template.lock")
+    name = f"test_{uuid4().hex}"
+    yield await create_database(postgres, name, TEMPLATE)
+    await drop_database(postgres, name)
+
+
+@pytest.fixture
+async def bare_database(postgres: Server) -> AsyncIterator[Database]:
+    """A database for this test alone in which nothing was migrated yet."""
+    name = f"test_{uuid4().hex}"
+    yield await create_database(postgres, name, "template1")
+    await drop_database(postgres, name)
