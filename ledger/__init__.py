@@ -1,1 +1,1 @@
-"""The books: points as double entry, with lots that lapse. Knows no HTTP, no Engage, no framework."""
+"""The books: points as double entry, with lots that lapse. Knows no HTTP and no Engage."""

@@ -1,0 +1,315 @@
+"""The book: decides a batch, transaction by transaction, on holders as they were loaded.
+
+The one hard idea: everything here is a function of what was loaded, the requests and the instant.
+No clock, no database, no randomness; the same batch on the same state writes the same facts, which
+is what lets properties and simulations run the real rules by the million. Loading what a batch
+needs and storing what it wrote is `ledger.posting`'s business.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from ledger.amounts import BUCKET_MAX, Points
+from ledger.chain import chain_hash, text_hash
+from ledger.draft import Draft
+from ledger.due import book_due, next_due
+from ledger.facts import Texts, Transaction
+from ledger.identity import ContactId, DefinitionId, HolderId, TenantId, key_hash
+from ledger.kinds import Kind, LedgerAccount
+from ledger.outcomes import Booked, Code, Outcome, Refused, RefusedError, Replayed
+from ledger.policies import Definition
+from ledger.requests import Adjust, Earn, Redeem, Request, Return
+from ledger.rules.adjust import adjust
+from ledger.rules.context import Moment, Original
+from ledger.rules.earn import earn
+from ledger.rules.redeem import redeem
+from ledger.rules.returns import take_back
+from ledger.state import AccountState, HolderState
+
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far ahead of the books a caller's clock may be; such facts happen now."""
+
+DUE_SOURCE: Final = "pointmaster"
+"""The source of the books' own transactions."""
+
+_TICK: Final = timedelta(microseconds=1)
+
+
+Contact = tuple[TenantId, ContactId]
+"""Who a request speaks of."""
+
+Place = tuple[HolderId, int]
+"""A transaction's holder and number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A key that is in the books, with what it stood for."""
+
+    holder: HolderId
+    number: int
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A transaction as written, with its place in the holder's chain and under which key."""
+
+    transaction: Transaction
+    texts_hash: bytes
+    hash: bytes
+    key: UUID | None = None
+    fingerprint: bytes | None = None
+
+
+@dataclass(slots=True)
+class Book:
+    """The working set of one batch.
+
+    Attributes:
+        holders: By contact, as loaded and locked.
+        definitions: By the books' own number.
+        known: Keys found in the books, by hash; keys booked here are added.
+        originals: Transactions that requests of this batch take back, by holder and number.
+        places: Where a transaction named by its id stands.
+        now: The database's clock, read after the locks were held.
+        ids: Identifiers for new transactions.
+        entries: What was written, in order.
+    """
+
+    holders: Mapping[Contact, HolderState]
+    definitions: Mapping[DefinitionId, Definition]
+    known: dict[UUID, Known]
+    originals: dict[Place, Original]
+    places: dict[UUID, Place]
+    now: datetime
+    ids: Iterator[UUID]
+    entries: list[Entry] = field(default_factory=list)
+    _indexed: int = 0
+
+    def post_all(self, requests: Iterable[Request]) -> list[Outcome]:
+        """Decide requests in order; one that is refused never harms its neighbours."""
+        return [self.post(request) for request in requests]
+
+    def post(self, request: Request) -> Outcome:
+        """Decide one request and, if it may be, write its transaction."""
+        key = key_hash(request.tenant, request.idempotency_key)
+        known = self.known.get(key)
+        if known is not None:
+            if known.fingerprint == request.fingerprint:
+                return Replayed(known.holder, known.number)
+            return Refused(
+                Code.KEY_REUSED,
+                "was used before for a request with other content",
+                "idempotencyKey",
+            )
+        holder = self.holders[request.tenant, request.contact]
+        self.book_due(holder, request.definition)
+        try:
+            entry = self._decide(holder, request, key)
+        except RefusedError as refusal:
+            return refusal.refused
+        self.known[key] = Known(holder.id, entry.transaction.number, request.fingerprint)
+        return Booked(entry.transaction)
+
+    def book_due(self, holder: HolderState, definition: DefinitionId) -> None:
+        """Book what has fallen due on an account, one transaction a kind and instant."""
+        account = holder.account(definition)
+        if account.next_due_at is None or account.next_due_at > self.now:
+            return
+        open_drafts: list[tuple[Kind, datetime, Draft]] = []
+
+        def write() -> None:
+            for kind, at, draft in open_drafts:
+                self._write(holder, draft, _Header(kind, _moved(draft), at, self._tick(holder)))
+            open_drafts.clear()
+
+        def open_draft(kind: Kind, at: datetime) -> Draft:
+            if not open_drafts or open_drafts[0][:2] != (kind, at):
+                write()
+                draft = Draft(account, holder.number + 1, holder.last_lot + 1)
+                open_drafts.append((kind, at, draft))
+            return open_drafts[0][2]
+
+        book_due(account, self.now, open_draft)
+        write()
+        self._look_ahead(account, None)
+
+    def _decide(self, holder: HolderState, request: Request, key: UUID) -> Entry:
+        recorded_at = self._tick(holder)
+        effective_at = _resolve(request.effective_at, recorded_at)
+        moment = Moment(effective_at, recorded_at, self.definitions[request.definition])
+        account = holder.account(request.definition)
+        _check_room(account, request)
+        draft = Draft(account, holder.number + 1, holder.last_lot + 1)
+        expected = account.next_due_at
+        header = self._apply_rule(holder, draft, request, moment)
+        book_due(account, recorded_at, lambda _kind, _at: draft)
+        self._look_ahead(account, expected)
+        header.texts = Texts(
+            request.idempotency_key, request.description, request.reference, request.actor
+        )
+        header.source = request.source
+        header.key = key
+        header.fingerprint = request.fingerprint
+        return self._write(holder, draft, header)
+
+    def _apply_rule(
+        self, holder: HolderState, draft: Draft, request: Request, moment: Moment
+    ) -> "_Header":
+        at, recorded_at = moment.effective_at, moment.recorded_at
+        if isinstance(request, Earn):
+            earn(draft, request, moment)
+            return _Header(Kind.EARN, request.amount, at, recorded_at)
+        if isinstance(request, Redeem):
+            redeem(draft, request, moment)
+            return _Header(Kind.REDEEM, request.amount, at, recorded_at)
+        if isinstance(request, Adjust):
+            adjust(draft, request, moment)
+            return _Header(Kind.ADJUST, request.amount, at, recorded_at)
+        if isinstance(request, Return):
+            original = self._original(holder, request)
+            asked = take_back(draft, request, original, moment)
+            header = _Header(Kind.RETURN, asked, at, recorded_at)
+            header.reverses, header.part, header.whole = original.id, request.part, request.whole
+            original.returned += asked
+            original.reversed += reversed_by(draft)
+            original.part += request.part or 0
+            original.whole = original.whole if request.whole is None else request.whole
+            return header
+        raise TypeError(f"no rule for {type(request).__name__}")
+
+    def _original(self, holder: HolderState, request: Return) -> Original:
+        """The transaction that a request takes back; found by the loader or booked just now."""
+        self._index_entries()
+        reverses = request.reverses
+        place: Place | None = None
+        if reverses.transaction_id is not None:
+            place = self.places.get(reverses.transaction_id)
+        elif reverses.idempotency_key is not None:
+            known = self.known.get(key_hash(request.tenant, reverses.idempotency_key))
+            place = None if known is None else (known.holder, known.number)
+        original = None if place is None else self.originals.get(place)
+        if original is None or original.holder != holder.id:
+            raise RefusedError(
+                Code.ORIGINAL_UNKNOWN, "names no transaction of this contact", "reverses"
+            )
+        return original
+
+    def _index_entries(self) -> None:
+        """Make what this batch booked so far known to those that take it back."""
+        for entry in self.entries[self._indexed :]:
+            booked = entry.transaction
+            place = (booked.holder, booked.number)
+            self.places[booked.id] = place
+            self.originals[place] = Original(
+                booked.id,
+                booked.holder,
+                booked.number,
+                booked.definition,
+                booked.kind,
+                booked.amount,
+                booked.effective_at,
+                tuple(lot.lot for lot in booked.lots),
+            )
+        self._indexed = len(self.entries)
+
+    def _tick(self, holder: HolderState) -> datetime:
+        """The instant the books learn of the holder's next transaction."""
+        last = holder.last_recorded_at
+        return self.now if last is None or last < self.now else last + _TICK
+
+    def _look_ahead(self, account: AccountState, expected: datetime | None) -> None:
+        """Note when the account's next due transfer is; never too late, possibly too early."""
+        due = next_due(account)
+        if not account.complete and expected is not None:
+            due = expected if due is None else min(due, expected)
+        if due != account.next_due_at:
+            account.next_due_at = due
+            account.changed = True
+
+    def _write(self, holder: HolderState, draft: Draft, header: "_Header") -> Entry:
+        transaction = Transaction(
+            holder=holder.id,
+            number=holder.number + 1,
+            id=next(self.ids),
+            definition=draft.account.definition,
+            kind=header.kind,
+            amount=header.amount,
+            effective_at=header.effective_at,
+            recorded_at=header.recorded_at,
+            occurred_at=None,
+            source=header.source,
+            reverses=header.reverses,
+            part=header.part,
+            whole=header.whole,
+            texts=header.texts,
+            transfers=tuple(draft.transfers),
+            lots=tuple(draft.lots),
+            terms=tuple(draft.terms),
+            after=draft.account.balance,
+        )
+        texts_hash = text_hash(header.texts, holder.salt or b"")
+        digest = chain_hash(transaction, texts_hash, holder.head)
+        entry = Entry(transaction, texts_hash, digest, header.key, header.fingerprint)
+        holder.number = transaction.number
+        holder.head = digest
+        holder.last_recorded_at = header.recorded_at
+        holder.last_lot = draft.next_lot - 1
+        self.entries.append(entry)
+        return entry
+
+
+@dataclass(slots=True)
+class _Header:
+    """What a transaction says of itself, beside its transfers."""
+
+    kind: Kind
+    amount: Points
+    effective_at: datetime
+    recorded_at: datetime
+    source: str = DUE_SOURCE
+    reverses: UUID | None = None
+    part: int | None = None
+    whole: int | None = None
+    texts: Texts = field(default_factory=Texts)
+    key: UUID | None = None
+    fingerprint: bytes | None = None
+
+
+def reversed_by(draft: Draft) -> int:
+    """The points that a return took back, of whatever lots or as debt."""
+    return sum(t.amount for t in draft.transfers if t.credit == LedgerAccount.ISSUED)
+
+
+def _moved(draft: Draft) -> Points:
+    """What a due transaction moved: its transfers between the same two sides as its first."""
+    first = draft.transfers[0]
+    sides = (first.debit, first.credit)
+    return Points(sum(t.amount for t in draft.transfers if (t.debit, t.credit) == sides))
+
+
+def _resolve(asked: datetime | None, recorded_at: datetime) -> datetime:
+    """When a request happens in the books: as asked, but never after the books learn of it."""
+    if asked is None or asked == recorded_at:
+        return recorded_at
+    if asked > recorded_at + CLOCK_SKEW:
+        raise RefusedError(
+            Code.EFFECTIVE_IN_FUTURE,
+            f"is more than {CLOCK_SKEW.seconds // 60} minutes ahead of the books' clock; "
+            "points that become valid later are said by validFrom",
+            "effectiveAt",
+        )
+    return min(asked, recorded_at)
+
+
+def _check_room(account: AccountState, request: Request) -> None:
+    """Refuse what a bucket could not hold."""
+    amount = abs(getattr(request, "amount", None) or 0)
+    if amount + account.available + account.pending + account.held + account.debt > BUCKET_MAX:
+        raise RefusedError(
+            Code.BALANCE_TOO_LARGE, "would make a balance too large to keep", "amount"
+        )

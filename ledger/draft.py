@@ -1,0 +1,77 @@
+"""A transaction while it is being decided.
+
+The one hard idea: a draft books each transfer into the account the moment it is written, so that a
+rule's next step sees the state its last step left. A rule therefore refuses before its first
+transfer or not at all.
+"""
+
+from datetime import datetime
+from typing import Protocol
+
+from ledger.amounts import Points
+from ledger.facts import Allocation, LotIssue, Origin, Term, Transfer
+from ledger.kinds import Kind, LedgerAccount
+from ledger.state import AccountState, LotState
+
+
+class Draft:
+    """The transfers, lots and terms of a transaction, as far as they are decided."""
+
+    __slots__ = ("account", "lots", "next_lot", "number", "terms", "transfers")
+
+    def __init__(self, account: AccountState, number: int, next_lot: int) -> None:
+        self.account = account
+        self.number = number
+        self.next_lot = next_lot
+        self.transfers: list[Transfer] = []
+        self.lots: list[LotIssue] = []
+        self.terms: list[Term] = []
+
+    def transfer(
+        self,
+        debit: LedgerAccount,
+        credit: LedgerAccount,
+        amount: int,
+        effective_at: datetime,
+        allocations: tuple[Allocation, ...] = (),
+    ) -> None:
+        """Move `amount` from `debit` to `credit`, of these lots."""
+        transfer = Transfer(
+            len(self.transfers) + 1, debit, credit, Points(amount), effective_at, allocations
+        )
+        self.transfers.append(transfer)
+        self.account.apply(transfer)
+
+    def issue(
+        self,
+        program_account: LedgerAccount,
+        amount: Points,
+        effective_at: datetime,
+        valid_from: datetime,
+        valid_to: datetime | None,
+        origin: Origin | None = None,
+    ) -> LotState:
+        """Bring new points in: pending where their validity begins later, else available."""
+        active = valid_from <= effective_at
+        bucket = LedgerAccount.AVAILABLE if active else LedgerAccount.PENDING
+        issue = LotIssue(
+            self.next_lot,
+            len(self.transfers) + 1,
+            amount,
+            effective_at,
+            valid_from,
+            valid_to,
+            origin,
+        )
+        self.next_lot += 1
+        self.lots.append(issue)
+        self.transfer(program_account, bucket, amount, effective_at)
+        return self.account.issue(issue, self.number, active=active)
+
+
+class OpenDraft(Protocol):
+    """Says in which draft a due transfer of this kind and instant is to be written."""
+
+    def __call__(self, kind: Kind, at: datetime) -> Draft:
+        """The draft to write to."""
+        ...

@@ -1,0 +1,143 @@
+"""The facts of the books: what is written once and never changed.
+
+The one hard idea: every fact of a transaction hangs on one transfer list. A transfer moves an
+amount from its debit side to its credit side; its allocations say which lots those points belong
+to. What a lot or a bucket holds is the sum of these and nothing else (`ledger.state` folds them).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from ledger.amounts import Points
+from ledger.identity import DefinitionId, HolderId
+from ledger.kinds import Kind, LedgerAccount
+
+
+class Allocation(NamedTuple):
+    """How much of a transfer is points of one lot."""
+
+    lot: int
+    amount: Points
+
+
+class Transfer(NamedTuple):
+    """One movement of a positive amount from `debit` to `credit`.
+
+    Attributes:
+        line: Its place in the transaction, from 1.
+        amount: Above zero, in minor units.
+        effective_at: When it happened; a due transfer's is its boundary.
+        allocations: Which lots the points belong to; empty where only debt or new lots are touched.
+    """
+
+    line: int
+    debit: LedgerAccount
+    credit: LedgerAccount
+    amount: Points
+    effective_at: datetime
+    allocations: tuple[Allocation, ...] = ()
+
+
+class Origin(NamedTuple):
+    """The lot that moved points came from."""
+
+    holder: HolderId
+    lot: int
+
+
+class LotIssue(NamedTuple):
+    """Points issued together by one transfer of this transaction.
+
+    Attributes:
+        lot: The lot's number, counted per holder from 1.
+        line: The transfer that issued it.
+        valid_from: First instant the points can be spent.
+        valid_to: First instant they no longer can; `None` for never.
+    """
+
+    lot: int
+    line: int
+    amount: Points
+    effective_at: datetime
+    valid_from: datetime
+    valid_to: datetime | None
+    origin: Origin | None = None
+
+
+class Term(NamedTuple):
+    """A later change of a lot's validity; the first is in its `LotIssue`."""
+
+    lot: int
+    term: int
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+class Balance(NamedTuple):
+    """What an account holds, by bucket, in minor units; none is ever negative."""
+
+    available: Points
+    pending: Points
+    held: Points
+    debt: Points
+
+    @property
+    def net(self) -> Points:
+        """What the holder's points are worth together: what is owed counts against the rest."""
+        return Points(self.available + self.pending + self.held - self.debt)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What may name a person: erasable, and in the chain only as a salted hash."""
+
+    idempotency_key: str | None = None
+    description: str | None = None
+    reference: str | None = None
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What happened once in the world, to one point account.
+
+    Attributes:
+        number: Counted per holder from 1, without gaps.
+        amount: As asked, in minor units, signed as its kind reads: what an earn adds is positive,
+            what a redemption takes is positive too; only `adjust` and `move` can be negative.
+        effective_at: When it happened, as the books count it.
+        recorded_at: When the books learned of it; strictly increasing per holder.
+        occurred_at: The true time, where `effective_at` had to be the start of an open period.
+        reverses: The transaction that this one takes back, captures or belongs with.
+        part: Of a return, how much of the original spend came back, in 1/10,000 of the currency.
+        whole: Of a return, the original spend, in the same unit.
+        after: The account's buckets after it, for answers that can be repeated.
+    """
+
+    holder: HolderId
+    number: int
+    id: UUID
+    definition: DefinitionId
+    kind: Kind
+    amount: Points
+    effective_at: datetime
+    recorded_at: datetime
+    occurred_at: datetime | None
+    source: str
+    reverses: UUID | None
+    part: int | None
+    whole: int | None
+    texts: Texts
+    transfers: tuple[Transfer, ...]
+    lots: tuple[LotIssue, ...]
+    terms: tuple[Term, ...]
+    after: Balance
+
+    @property
+    def net(self) -> Points:
+        """What the transaction did to the holder's points: only the program's side counts."""
+        gained = sum(t.amount for t in self.transfers if not t.debit.is_bucket)
+        lost = sum(t.amount for t in self.transfers if not t.credit.is_bucket)
+        return Points(gained - lost)

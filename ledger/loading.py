@@ -1,0 +1,388 @@
+"""Loading what a batch needs: one query a table, holders first and locked.
+
+The one hard idea is the order of locks. Every posting takes them in three classes, each in one
+sorted order: holders (by id), contacts that are new (by tenant and contact), keys (by hash). So no
+two postings ever wait for each other in a circle. Accounts, lots and keys are read in later
+statements than the lock, so that they are seen as the last holder of the lock left them.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from ledger.amounts import Points
+from ledger.book import Contact, Known, Place
+from ledger.chain import GENESIS, SALT_LENGTH
+from ledger.connection import Connection
+from ledger.identity import ContactId, DefinitionId, HolderId, TenantId, key_hash
+from ledger.kinds import Kind, LedgerAccount
+from ledger.requests import Adjust, Earn, Redeem, Request, Return
+from ledger.rules.context import Original
+from ledger.state import AccountState, HolderState, LotState
+
+
+class ContactRacedError(Exception):
+    """Somebody else opened the same contact meanwhile: begin again, and find it there."""
+
+
+LOCK_HOLDERS = """
+    -- Lock the holders of these contacts, in the order of their ids. Index: contact_pk, holder_pk.
+    select contact.tenant_id, contact.contact_id, holder.id, holder.number, holder.head,
+           holder.last_recorded_at, holder.last_lot, holder.salt
+    from unnest($1::smallint[], $2::uuid[]) as asked (tenant_id, contact_id)
+    join ledger.contact using (tenant_id, contact_id)
+    join ledger.holder on holder.id = contact.holder_id
+    order by holder.id
+    for no key update of holder
+"""
+
+OPEN_CONTACTS = """
+    -- Open contacts that are new, in one order; whoever lost a race gets no row back.
+    with asked as (
+        select * from unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::bytea[])
+            as asked (tenant_id, contact_id, holder_id, salt)
+        order by tenant_id, contact_id
+    ), opened as (
+        insert into ledger.contact (tenant_id, contact_id, holder_id)
+        select tenant_id, contact_id, holder_id from asked
+        on conflict do nothing
+        returning holder_id
+    )
+    insert into ledger.holder (id, tenant_id, salt)
+    select asked.holder_id, asked.tenant_id, asked.salt from asked join opened using (holder_id)
+    returning id
+"""
+
+LOAD_ACCOUNTS = """
+    -- The accounts that a batch touches. Index: account_pk.
+    select account.*
+    from unnest($1::uuid[], $2::smallint[]) as asked (holder_id, definition_id)
+    join ledger.account using (holder_id, definition_id)
+"""
+
+LOAD_KEYS = """
+    -- Which keys are in the books already; the clock is read here, after the locks are held.
+    select clock_timestamp() as now, idempotency.*
+    from (select) as always left join ledger.idempotency on key_hash = any($1::uuid[])
+"""
+
+LOAD_LOTS = """
+    -- Lots with points remaining, and those that a debit as early as asked may still reach.
+    -- Index: lot_pk.
+    select lot.*
+    from unnest($1::uuid[], $2::smallint[], $3::timestamptz[])
+        as asked (holder_id, definition_id, late)
+    join ledger.lot using (holder_id, definition_id)
+    where lot.remaining > 0
+       or (asked.late is not null and (lot.valid_to is null or lot.valid_to > asked.late))
+"""
+
+LOAD_LOTS_OF = """
+    -- The lots that these transactions issued. Index: lot_pk.
+    select lot.*
+    from unnest($1::uuid[], $2::bigint[]) as asked (holder_id, number)
+    join ledger.lot using (holder_id, number)
+"""
+
+LOAD_MOVEMENTS = """
+    -- What was taken from and given back to these lots, expiry apart. Index: allocation_pk,
+    -- transfer_pk.
+    select allocation.holder_id, allocation.lot, transfer.effective_at,
+           case when transfer.credit in (1, 2) then allocation.amount else -allocation.amount end
+               as change
+    from unnest($1::uuid[], $2::integer[]) as asked (holder_id, lot)
+    join ledger.allocation using (holder_id, lot)
+    join ledger.transfer using (holder_id, number, line)
+    where 13 not in (transfer.debit, transfer.credit)
+      and (transfer.debit in (1, 2)) <> (transfer.credit in (1, 2))
+"""
+
+LOAD_ORIGINALS = """
+    -- Transactions to be taken back, with what was taken back before. Index: transaction_id_idx,
+    -- transaction_pk, transaction_reverses_idx.
+    with original as (
+        select holder_id, number, id, definition_id, kind, amount, effective_at
+        from ledger.transaction where id = any($1::uuid[])
+        union
+        select holder_id, number, id, definition_id, kind, amount, effective_at
+        from unnest($2::uuid[], $3::bigint[]) as asked (holder_id, number)
+        join ledger.transaction using (holder_id, number)
+    )
+    select original.*, earlier.returned, earlier.part, earlier.whole, earlier.reversed
+    from original
+    cross join lateral (
+        select coalesce(sum(later.amount), 0)::bigint as returned,
+               coalesce(sum(later.part), 0)::bigint as part,
+               max(later.whole) as whole,
+               coalesce(sum((
+                   select sum(transfer.amount) from ledger.transfer
+                   where transfer.holder_id = later.holder_id
+                     and transfer.number = later.number and transfer.credit = 11
+               )), 0)::bigint as reversed
+        from ledger.transaction later
+        where later.holder_id = original.holder_id and later.reverses = original.id
+          and later.kind = 8
+    ) as earlier
+""".replace("= 8", f"= {Kind.RETURN:d}").replace("= 11", f"= {LedgerAccount.ISSUED:d}")
+
+
+async def lock_holders(
+    connection: Connection, requests: Sequence[Request]
+) -> dict[Contact, HolderState]:
+    """Lock the holders that a batch touches, opening those that are new.
+
+    A contact that is new and of whom nothing asked here could be booked is not opened: its state
+    is empty and stays in memory. Raises `ContactRacedError` where another posting opened one of
+    the contacts at the same time.
+    """
+    asked = sorted({(request.tenant, request.contact) for request in requests})
+    rows = await connection.fetch(
+        LOCK_HOLDERS, [tenant for tenant, _ in asked], [contact for _, contact in asked]
+    )
+    states: dict[HolderId, HolderState] = {}
+    holders: dict[Contact, HolderState] = {}
+    for row in rows:
+        holder = HolderId(row["id"])
+        state = states.get(holder)
+        if state is None:
+            state = states[holder] = HolderState(
+                holder,
+                row["number"],
+                row["head"],
+                row["last_recorded_at"],
+                row["last_lot"],
+                row["salt"],
+            )
+        holders[TenantId(row["tenant_id"]), ContactId(row["contact_id"])] = state
+    if len(holders) < len(asked):
+        await _open_missing(connection, requests, holders)
+    return holders
+
+
+async def _open_missing(
+    connection: Connection,
+    requests: Sequence[Request],
+    holders: dict[Contact, HolderState],
+) -> None:
+    opening: set[Contact] = set()
+    for request in requests:
+        contact = (request.tenant, request.contact)
+        if contact not in holders and may_open(request):
+            opening.add(contact)
+    for request in requests:
+        contact = (request.tenant, request.contact)
+        if contact not in holders:
+            identifier = HolderId(_random_uuid())
+            holders[contact] = HolderState(identifier, 0, GENESIS, None, 0, os.urandom(SALT_LENGTH))
+    if not opening:
+        return
+    ordered = sorted(opening)
+    opened = await connection.fetch(
+        OPEN_CONTACTS,
+        [tenant for tenant, _ in ordered],
+        [contact for _, contact in ordered],
+        [holders[contact].id for contact in ordered],
+        [holders[contact].salt for contact in ordered],
+    )
+    if len(opened) < len(ordered):
+        raise ContactRacedError
+
+
+def may_open(request: Request) -> bool:
+    """Whether a request can be booked for a contact who has no points yet."""
+    return isinstance(request, Earn | Adjust) or (
+        isinstance(request, Redeem) and request.allow_debt
+    )
+
+
+def _random_uuid() -> UUID:
+    return UUID(bytes=os.urandom(16), version=4)
+
+
+async def load_keys(
+    connection: Connection, requests: Sequence[Request]
+) -> tuple[datetime, dict[UUID, Known]]:
+    """The database's clock, and those keys of a batch (own and referred to) that are known."""
+    wanted = {key_hash(request.tenant, request.idempotency_key) for request in requests}
+    for request in requests:
+        if isinstance(request, Return) and request.reverses.idempotency_key is not None:
+            wanted.add(key_hash(request.tenant, request.reverses.idempotency_key))
+    rows = await connection.fetch(LOAD_KEYS, list(wanted))
+    known = {
+        row["key_hash"]: Known(HolderId(row["holder_id"]), row["number"], row["fingerprint"])
+        for row in rows
+        if row["key_hash"] is not None
+    }
+    return rows[0]["now"], known
+
+
+async def load_accounts(
+    connection: Connection, accounts: Iterable[tuple[HolderState, DefinitionId]]
+) -> None:
+    """Load the accounts of holders, where they exist; marked as not complete in lots."""
+    wanted = {(holder.id, definition): holder for holder, definition in accounts}
+    rows = await connection.fetch(
+        LOAD_ACCOUNTS,
+        [holder for holder, _ in wanted],
+        [definition for _, definition in wanted],
+    )
+    for row in rows:
+        definition = DefinitionId(row["definition_id"])
+        holder = wanted[HolderId(row["holder_id"]), definition]
+        holder.accounts[definition] = account_from(row)
+
+
+def account_from(row: asyncpg.Record) -> AccountState:
+    """An account as stored, its lots not loaded."""
+    return AccountState(
+        definition=DefinitionId(row["definition_id"]),
+        available=row["available"],
+        pending=row["pending"],
+        held=row["held"],
+        debt=row["debt"],
+        debt_since=row["debt_since"],
+        last_effective_at=row["last_effective_at"],
+        next_due_at=row["next_due_at"],
+        complete=False,
+        is_new=False,
+    )
+
+
+def lot_from(row: asyncpg.Record) -> LotState:
+    """A lot as stored, its movements not loaded."""
+    return LotState(
+        lot=row["lot"],
+        definition=DefinitionId(row["definition_id"]),
+        number=row["number"],
+        issued=Points(row["issued"]),
+        remaining=Points(row["remaining"]),
+        lapsed=Points(row["lapsed"]),
+        active=row["active"],
+        effective_at=row["effective_at"],
+        valid_from=row["valid_from"],
+        valid_to=row["valid_to"],
+        term=row["term"],
+    )
+
+
+Reach = dict[tuple[HolderId, DefinitionId], datetime | None]
+"""Accounts whose lots are needed, each with the earliest instant a late debit may go back to."""
+
+
+async def load_lots(
+    connection: Connection, holders: dict[HolderId, HolderState], reach: Reach
+) -> None:
+    """Load what lots of these accounts a batch may touch, with their movements where it is late."""
+    if not reach:
+        return
+    rows = await connection.fetch(
+        LOAD_LOTS,
+        [holder for holder, _ in reach],
+        [definition for _, definition in reach],
+        list(reach.values()),
+    )
+    late: list[tuple[HolderId, LotState]] = []
+    for row in rows:
+        holder = HolderId(row["holder_id"])
+        lot = lot_from(row)
+        holders[holder].accounts[lot.definition].lots[lot.lot] = lot
+        if reach[holder, lot.definition] is not None:
+            late.append((holder, lot))
+    for holder, definition in reach:
+        holders[holder].accounts[definition].complete = True
+    await load_movements(connection, late)
+
+
+async def load_movements(connection: Connection, lots: Sequence[tuple[HolderId, LotState]]) -> None:
+    """Load every change of these lots by effective time, expiry apart."""
+    if not lots:
+        return
+    by_place = {}
+    for holder, lot in lots:
+        lot.movements = [(lot.effective_at, lot.issued)]
+        by_place[holder, lot.lot] = lot.movements
+    rows = await connection.fetch(
+        LOAD_MOVEMENTS, [holder for holder, _ in lots], [lot.lot for _, lot in lots]
+    )
+    for row in rows:
+        by_place[HolderId(row["holder_id"]), row["lot"]].append(
+            (row["effective_at"], row["change"])
+        )
+
+
+async def load_originals(
+    connection: Connection,
+    holders: dict[HolderId, HolderState],
+    requests: Sequence[Return],
+    known: dict[UUID, Known],
+    reach: Reach,
+) -> tuple[dict[Place, Original], dict[UUID, Place]]:
+    """Load the transactions that returns take back, and the lots those issued."""
+    ids: set[UUID] = set()
+    by_key: set[Place] = set()
+    for request in requests:
+        if request.reverses.transaction_id is not None:
+            ids.add(request.reverses.transaction_id)
+        elif request.reverses.idempotency_key is not None:
+            found = known.get(key_hash(request.tenant, request.reverses.idempotency_key))
+            if found is not None:
+                by_key.add((found.holder, found.number))
+    if not ids and not by_key:
+        return {}, {}
+    rows = await connection.fetch(
+        LOAD_ORIGINALS,
+        list(ids),
+        [holder for holder, _ in by_key],
+        [number for _, number in by_key],
+    )
+    originals = {
+        (HolderId(row["holder_id"]), row["number"]): _original_from(row)
+        for row in rows
+        if row["holder_id"] in holders
+    }
+    await _load_lots_of(connection, holders, originals, reach)
+    return originals, {original.id: place for place, original in originals.items()}
+
+
+def _original_from(row: asyncpg.Record) -> Original:
+    return Original(
+        id=row["id"],
+        holder=HolderId(row["holder_id"]),
+        number=row["number"],
+        definition=DefinitionId(row["definition_id"]),
+        kind=Kind(row["kind"]),
+        amount=Points(row["amount"]),
+        effective_at=row["effective_at"],
+        lots=(),
+        returned=row["returned"],
+        reversed=row["reversed"],
+        part=row["part"],
+        whole=row["whole"],
+    )
+
+
+async def _load_lots_of(
+    connection: Connection,
+    holders: dict[HolderId, HolderState],
+    originals: dict[Place, Original],
+    reach: Reach,
+) -> None:
+    rows = await connection.fetch(
+        LOAD_LOTS_OF,
+        [holder for holder, _ in originals],
+        [number for _, number in originals],
+    )
+    late: list[tuple[HolderId, LotState]] = []
+    for row in rows:
+        holder = HolderId(row["holder_id"])
+        account = holders[holder].account(DefinitionId(row["definition_id"]))
+        if row["lot"] not in account.lots:
+            lot = account.lots[row["lot"]] = lot_from(row)
+            if reach.get((holder, account.definition)) is not None:
+                late.append((holder, lot))
+        original = originals[holder, row["number"]]
+        original.lots = (*original.lots, row["lot"])
+    await load_movements(connection, late)

@@ -1,0 +1,68 @@
+"""What the books answer: booked, known already, or refused with a stable code.
+
+The codes are part of the public contract: they are never renamed. `docs/errors.md` explains each
+to the person who meets it.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ledger.facts import Transaction
+from ledger.identity import HolderId
+
+
+class Code(StrEnum):
+    """Why a well-formed request was not booked."""
+
+    KEY_REUSED = "idempotency_key_reused"
+    INSUFFICIENT_POINTS = "insufficient_points"
+    EFFECTIVE_IN_FUTURE = "effective_at_in_future"
+    EFFECTIVE_BEFORE_ORIGINAL = "effective_at_before_original"
+    VALIDITY_EMPTY = "validity_empty"
+    VALID_FROM_BEFORE_EFFECTIVE = "valid_from_before_effective_at"
+    ORIGINAL_UNKNOWN = "original_unknown"
+    ORIGINAL_OF_ANOTHER_DEFINITION = "original_of_another_definition"
+    ORIGINAL_WRONG_KIND = "original_wrong_kind"
+    RETURN_EXCEEDS_ORIGINAL = "return_exceeds_original"
+    WHOLE_DIFFERS = "whole_differs"
+    BALANCE_TOO_LARGE = "balance_too_large"
+    BATCH_NOT_BOOKED = "batch_not_booked"
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """The request is in the books, by this transaction."""
+
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The same request was booked before; nothing was booked now."""
+
+    holder: HolderId
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request was not booked and left no trace.
+
+    Attributes:
+        field: The request's field that the rule is about, as the API spells it.
+    """
+
+    code: Code
+    message: str
+    field: str | None = None
+
+
+Outcome = Booked | Replayed | Refused
+
+
+class RefusedError(Exception):
+    """Raised by a rule before it has booked anything; becomes a `Refused` outcome."""
+
+    def __init__(self, code: Code, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.refused = Refused(code, message, field)

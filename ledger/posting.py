@@ -1,0 +1,246 @@
+"""Posting: the one path by which the books change, made for batches.
+
+Load what a batch needs, let the book decide it, store what the book wrote: three steps in one
+database transaction. Everything that moves points, one purchase or an import of millions, the
+sweep of what has fallen due included, passes through here.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Final, TypeVar
+
+import asyncpg
+
+from ledger.book import Book
+from ledger.connection import Connection, Pool
+from ledger.identity import DefinitionId, HolderId, uuid7_stream
+from ledger.loading import (
+    ContactRacedError,
+    Reach,
+    load_accounts,
+    load_keys,
+    load_lots,
+    load_originals,
+    lock_holders,
+)
+from ledger.outbox import Outbox
+from ledger.outcomes import Booked, Code, Outcome, Refused
+from ledger.requests import Adjust, Redeem, Request, Return
+from ledger.state import AccountState, HolderState
+from ledger.storing import KeyRacedError, store
+from ledger.sweeping import due_accounts, lock_due_holders
+from ledger.tenants import Catalogue
+
+BATCH_MAX: Final = 1000
+"""The most requests of one batch."""
+
+ATTEMPTS_MAX: Final = 8
+"""How often a batch begins again after losing a race for a new contact or a key."""
+
+Result = TypeVar("Result")
+
+
+class BatchTooLargeError(ValueError):
+    """A batch of more than `BATCH_MAX` requests."""
+
+
+class TooManyRacesError(RuntimeError):
+    """A batch lost `ATTEMPTS_MAX` races in a row; nothing of it was booked."""
+
+
+class Books:
+    """The books of record behind a pool of connections.
+
+    `clock` replaces the database's clock, for replays and tests that run at their own time.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        catalogue: Catalogue,
+        *,
+        outbox: Outbox | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self.pool = pool
+        self.catalogue = catalogue
+        self._outbox = outbox or Outbox()
+        self._clock = clock
+
+    async def post(self, requests: Sequence[Request], *, atomic: bool = False) -> list[Outcome]:
+        """Decide and book a batch in a transaction of its own; outcomes in the order asked."""
+        async with self.pool.acquire() as connection:
+            return await self.post_within(connection, requests, atomic=atomic)
+
+    async def post_within(
+        self, connection: Connection, requests: Sequence[Request], *, atomic: bool = False
+    ) -> list[Outcome]:
+        """The same inside the caller's transaction; what it booked stands or falls with that.
+
+        With `atomic`, one refusal refuses all.
+        """
+        if len(requests) > BATCH_MAX:
+            raise BatchTooLargeError(f"a batch holds at most {BATCH_MAX} requests")
+        if not requests:
+            return []
+        return await _again_after_races(
+            connection, lambda: self._post_once(connection, requests, atomic=atomic)
+        )
+
+    async def sweep(self, limit: int = BATCH_MAX) -> int:
+        """Book what has fallen due on at most `limit` accounts; answers on how many it was."""
+        async with self.pool.acquire() as connection:
+            return await _again_after_races(connection, lambda: self._sweep_once(connection, limit))
+
+    async def _post_once(
+        self, connection: Connection, requests: Sequence[Request], *, atomic: bool
+    ) -> list[Outcome]:
+        holders = await lock_holders(connection, requests)
+        by_id = {holder.id: holder for holder in holders.values()}
+        now, known = await load_keys(connection, requests)
+        now = self._clock() if self._clock else now
+        await load_accounts(
+            connection,
+            [(holders[asked.tenant, asked.contact], asked.definition) for asked in requests],
+        )
+        touched = [
+            (holders[asked.tenant, asked.contact].account(asked.definition), asked)
+            for asked in requests
+        ]
+        reach = reach_of(
+            [
+                (holders[asked.tenant, asked.contact].id, account, asked)
+                for account, asked in touched
+            ],
+            now,
+        )
+        await load_lots(connection, by_id, reach)
+        originals, places = await load_originals(
+            connection,
+            by_id,
+            [asked for asked in requests if isinstance(asked, Return)],
+            known,
+            reach,
+        )
+        due = sum(
+            2 * len(account.lots) + len(account.holds)
+            for holder in by_id.values()
+            for account in holder.accounts.values()
+        )
+        book = Book(
+            holders=holders,
+            definitions=self.catalogue.definitions,
+            known=known,
+            originals=originals,
+            places=places,
+            now=now,
+            ids=uuid7_stream(now, os.urandom(10 * (len(requests) + due))),
+        )
+        outcomes = book.post_all(requests)
+        if atomic and any(isinstance(outcome, Refused) for outcome in outcomes):
+            return [_not_booked(outcome) for outcome in outcomes]
+        await self._store(connection, book, by_id)
+        return outcomes
+
+    async def _sweep_once(self, connection: Connection, limit: int) -> int:
+        accounts = await due_accounts(connection, limit, self._clock() if self._clock else None)
+        if not accounts:
+            return 0
+        holders, now = await lock_due_holders(connection, [holder for holder, _ in accounts])
+        now = self._clock() if self._clock else now
+        await load_accounts(
+            connection,
+            [(holders[holder], definition) for holder, definition in accounts],
+        )
+        reach: Reach = dict.fromkeys(accounts)
+        await load_lots(connection, holders, reach)
+        due = sum(
+            2 * len(account.lots) + len(account.holds)
+            for holder in holders.values()
+            for account in holder.accounts.values()
+        )
+        book = Book(
+            holders={},
+            definitions=self.catalogue.definitions,
+            known={},
+            originals={},
+            places={},
+            now=now,
+            ids=uuid7_stream(now, os.urandom(10 * due)),
+        )
+        for holder, definition in accounts:
+            book.book_due(holders[holder], definition)
+        await self._store(connection, book, holders)
+        return len(accounts)
+
+    async def _store(
+        self, connection: Connection, book: Book, holders: dict[HolderId, HolderState]
+    ) -> None:
+        changed = {
+            holder: state
+            for holder, state in holders.items()
+            if any(account.changed for account in state.accounts.values())
+        }
+        touched = {entry.transaction.holder for entry in book.entries}
+        changed |= {holder: holders[holder] for holder in touched}
+        if changed:
+            rows = self._outbox.rows(entry.transaction for entry in book.entries)
+            await store(connection, book.entries, changed, rows)
+
+
+def reach_of(asked: Sequence[tuple[HolderId, AccountState, Request]], now: datetime) -> Reach:
+    """Which accounts' lots a batch needs, and how far back its late debits go.
+
+    A debit is late where something is already booked after it, or will be by this very batch.
+    """
+    reach: Reach = {}
+    frontier: dict[tuple[HolderId, DefinitionId], datetime | None] = {}
+    for holder, account, request in asked:
+        place = (holder, account.definition)
+        if account.is_new:
+            continue
+        is_due = account.next_due_at is not None and account.next_due_at <= now
+        if is_due:
+            reach.setdefault(place, None)
+            frontier[place] = now
+        if not takes_from_lots(request):
+            continue
+        last = frontier.setdefault(place, account.last_effective_at)
+        at = request.effective_at or now
+        late = reach.setdefault(place, None)
+        if last is not None and at < last and (late is None or at < late):
+            reach[place] = at
+        frontier[place] = at if last is None else max(last, at)
+    return reach
+
+
+def takes_from_lots(request: Request) -> bool:
+    """Whether deciding a request needs to know the account's lots."""
+    if isinstance(request, Adjust):
+        return request.amount < 0
+    return isinstance(request, Redeem | Return)
+
+
+def _not_booked(outcome: Outcome) -> Outcome:
+    if isinstance(outcome, Booked):
+        return Refused(
+            Code.BATCH_NOT_BOOKED, "another request of this atomic batch was refused", None
+        )
+    return outcome
+
+
+async def _again_after_races(
+    connection: Connection, work: Callable[[], Awaitable[Result]]
+) -> Result:
+    """Run `work` in a transaction (a savepoint inside the caller's), again after a lost race."""
+    for _ in range(ATTEMPTS_MAX):
+        try:
+            async with connection.transaction():
+                return await work()
+        except (ContactRacedError, KeyRacedError):
+            continue
+        except asyncpg.DeadlockDetectedError:
+            if connection.is_in_transaction():
+                raise
+    raise TooManyRacesError(f"lost {ATTEMPTS_MAX} races in a row; ask again")

@@ -1,0 +1,97 @@
+"""What a caller asks the books to record: one struct a kind, checked for form but not yet decided.
+
+The one hard idea: `fingerprint` is made of what the client sent, before any default was filled in,
+so that the same words are the same request for ever, whatever the policies have become since.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from ledger.amounts import Points
+from ledger.identity import ContactId, DefinitionId, TenantId
+
+TEXT_LENGTH_MAX = 500
+"""Characters of a description, reference or actor."""
+
+SOURCE_LENGTH_MAX = 50
+"""Characters of a source."""
+
+
+class Reverses(msgspec.Struct, frozen=True):
+    """The transaction that a return or a cancellation takes back: by its id or by its key."""
+
+    transaction_id: UUID | None = None
+    idempotency_key: str | None = None
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What every request carries.
+
+    Attributes:
+        fingerprint: 16 bytes that stand for the content as the client sent it.
+        effective_at: When it happened, aware; `None` for now.
+        source: Where it comes from, such as `pos`; no personal text.
+        description, reference, actor: May name a person, hence erasable.
+    """
+
+    tenant: TenantId
+    contact: ContactId
+    definition: DefinitionId
+    idempotency_key: str
+    fingerprint: bytes
+    source: str
+    effective_at: datetime | None = None
+    description: str | None = None
+    reference: str | None = None
+    actor: str | None = None
+
+
+class Earn(Request, frozen=True, kw_only=True):
+    """Points for a purchase or anything else worth them.
+
+    Attributes:
+        amount: Above zero, in minor units.
+        valid_from: Pending until then; `None` for at once.
+        valid_to: The first instant they are no longer valid. Left unset, the policy says; `None`
+            is never.
+    """
+
+    amount: Points
+    valid_from: datetime | None = None
+    valid_to: datetime | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class Redeem(Request, frozen=True, kw_only=True):
+    """Points spent.
+
+    Attributes:
+        amount: Above zero, in minor units.
+        allow_debt: Book what is short as debt, for tills that were offline.
+    """
+
+    amount: Points
+    allow_debt: bool = False
+
+
+class Return(Request, frozen=True, kw_only=True):
+    """A purchase taken back, in whole or in part, and its points with it.
+
+    Attributes:
+        reverses: The earn.
+        amount: Points to take back; without it and without `part`, all that is left of the earn.
+        part: How much of the original spend came back, in 1/10,000 of the currency, with `whole`,
+            the original spend: the books then work out the points, rounding over all returns.
+    """
+
+    reverses: Reverses
+    amount: Points | None = None
+    part: int | None = None
+    whole: int | None = None
+
+
+class Adjust(Request, frozen=True, kw_only=True):
+    """A correction, up or down; never zero."""
+
+    amount: Points

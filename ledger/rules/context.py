@@ -1,0 +1,49 @@
+"""What a rule is given beside the request: when it happens, and what it refers to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from ledger.amounts import Points
+from ledger.identity import DefinitionId, HolderId
+from ledger.kinds import Kind
+from ledger.policies import Definition
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a request happens in the books, and under which definition.
+
+    Attributes:
+        effective_at: As resolved: never after `recorded_at`.
+    """
+
+    effective_at: datetime
+    recorded_at: datetime
+    definition: Definition
+
+
+@dataclass(slots=True)
+class Original:
+    """A transaction that a later one takes back, with what was already taken back of it.
+
+    Attributes:
+        lots: The numbers of the lots it issued.
+        returned: Points asked back so far, whether or not all could be reversed.
+        reversed: Points actually reversed so far.
+        part: The spend returned so far, in 1/10,000 of the currency.
+        whole: The original spend as the first return gave it.
+    """
+
+    id: UUID
+    holder: HolderId
+    number: int
+    definition: DefinitionId
+    kind: Kind
+    amount: Points
+    effective_at: datetime
+    lots: tuple[int, ...]
+    returned: int = 0
+    reversed: int = 0
+    part: int = 0
+    whole: int | None = None

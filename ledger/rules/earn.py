@@ -1,0 +1,34 @@
+"""Earning: points issued, pending where their validity begins later, repaying debt first."""
+
+from datetime import datetime
+
+from ledger.draft import Draft
+from ledger.due import settle
+from ledger.kinds import LedgerAccount
+from ledger.outcomes import Code, RefusedError
+from ledger.requests import Earn
+from ledger.rules.context import Moment
+
+
+def earn(draft: Draft, request: Earn, moment: Moment) -> None:
+    """Issue a lot. Refused where its validity would be empty or begin before the earning."""
+    effective_at = moment.effective_at
+    valid_from = request.valid_from or effective_at
+    if valid_from < effective_at:
+        raise RefusedError(
+            Code.VALID_FROM_BEFORE_EFFECTIVE,
+            "points can't be valid before they were earned",
+            "validFrom",
+        )
+    valid_to: datetime | None
+    if isinstance(request.valid_to, datetime) or request.valid_to is None:
+        valid_to = request.valid_to
+    else:
+        valid_to = moment.definition.valid_to(effective_at, valid_from)
+    if valid_to is not None and valid_to <= valid_from:
+        raise RefusedError(
+            Code.VALIDITY_EMPTY, "must be later than the instant validity begins", "validTo"
+        )
+    lot = draft.issue(LedgerAccount.ISSUED, request.amount, effective_at, valid_from, valid_to)
+    if lot.active:
+        settle(draft, lot, request.amount, effective_at)

@@ -1,0 +1,101 @@
+"""Returning: a purchase taken back, in whole or in part, and its points with it.
+
+The one hard idea: rounding is cumulative. With the part of the spend that came back, the points
+asked are what all parts so far make, rounded down, less what earlier returns asked; so returning
+everything takes back exactly everything, however it was sliced.
+
+A return is never refused for lack of points: it takes what the policy allows. Points of the
+purchase that lapsed unspent have gone already and are not taken a second time from others.
+"""
+
+from ledger.amounts import Points
+from ledger.draft import Draft
+from ledger.facts import Allocation
+from ledger.kinds import Kind, LedgerAccount
+from ledger.lots import consume, headroom, take
+from ledger.outcomes import Code, RefusedError
+from ledger.policies import Returns
+from ledger.requests import Return
+from ledger.rules.context import Moment, Original
+
+
+def asked_of(request: Return, original: Original) -> Points:
+    """The points a return asks back. Refused where returns together would exceed the original."""
+    left = original.amount - original.returned
+    if request.part is not None and request.whole is not None:
+        if original.whole is not None and original.whole != request.whole:
+            raise RefusedError(
+                Code.WHOLE_DIFFERS, "differs from an earlier return of the same purchase", "whole"
+            )
+        part = original.part + request.part
+        if part > request.whole:
+            raise RefusedError(
+                Code.RETURN_EXCEEDS_ORIGINAL,
+                "with the earlier returns, more would come back than was spent",
+                "part",
+            )
+        target = original.amount * part // request.whole
+        return Points(min(left, max(0, target - original.returned)))
+    asked = left if request.amount is None else request.amount
+    if asked > left:
+        raise RefusedError(
+            Code.RETURN_EXCEEDS_ORIGINAL,
+            "with the earlier returns, more points would come back than were earned",
+            "amount",
+        )
+    return Points(asked)
+
+
+def check_original(original: Original, moment: Moment, kind: Kind) -> None:
+    """Refuse what takes back another kind, another definition's points, or the future's."""
+    if original.kind is not kind:
+        raise RefusedError(
+            Code.ORIGINAL_WRONG_KIND,
+            f"names a transaction of kind {original.kind.word}, not {kind.word}",
+            "reverses",
+        )
+    if original.definition != moment.definition.id:
+        raise RefusedError(
+            Code.ORIGINAL_OF_ANOTHER_DEFINITION,
+            "names a transaction of another point definition",
+            "reverses",
+        )
+    if moment.effective_at < original.effective_at:
+        raise RefusedError(
+            Code.EFFECTIVE_BEFORE_ORIGINAL,
+            "is earlier than the transaction it takes back",
+            "effectiveAt",
+        )
+
+
+def take_back(draft: Draft, request: Return, original: Original, moment: Moment) -> Points:
+    """Take the points of a purchase back as far as the policy allows; answers what was asked."""
+    check_original(original, moment, Kind.EARN)
+    asked = asked_of(request, original)
+    account, at = draft.account, moment.effective_at
+    policy = moment.definition.policy_at(at)
+    own_lots = [account.lots[number] for number in original.lots]
+    lapsed = sum(lot.lapsed for lot in own_lots)
+    wanted = max(0, min(asked, original.amount - lapsed - original.reversed))
+    own: list[Allocation] = []
+    for lot in own_lots:
+        is_pending = at < lot.valid_from
+        if policy.returns is Returns.ONLY_PENDING and not is_pending:
+            continue
+        if lot.valid_to is None or at < lot.valid_to:
+            amount = min(wanted, headroom(lot, at))
+            if amount > 0:
+                own.append(Allocation(lot.lot, Points(amount)))
+                wanted -= amount
+    others: tuple[Allocation, ...] = ()
+    if wanted and policy.returns is not Returns.ONLY_PENDING:
+        found = consume(account, wanted, at, skip=frozenset(original.lots))
+        others = found.takes
+        wanted = found.short
+    take(draft, (*own, *others), at, LedgerAccount.ISSUED)
+    if wanted and policy.returns is Returns.UNLIMITED:
+        room = moment.definition.debt_room(at, account.debt)
+        owed = wanted if room is None else min(wanted, room)
+        if owed:
+            draft.transfer(LedgerAccount.DEBT, LedgerAccount.ISSUED, owed, at)
+    return asked

@@ -1,0 +1,292 @@
+"""Storing what a batch wrote: one statement a table, whatever the batch's size.
+
+The one hard idea: nothing here computes. Facts are inserted as the book wrote them; holders,
+accounts and lots are set to the state the book left them in, which their lock makes safe.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from ledger.book import Entry
+from ledger.connection import Connection
+from ledger.facts import LotIssue
+from ledger.identity import DefinitionId, HolderId
+from ledger.kinds import LedgerAccount
+from ledger.outbox import OutboxRow
+from ledger.state import AccountState, HolderState, LotState
+
+
+class KeyRacedError(Exception):
+    """Another posting booked one of the keys for another holder meanwhile: begin again."""
+
+
+INSERT_TRANSACTIONS = """
+    insert into ledger.transaction (
+        holder_id, number, id, effective_at, recorded_at, occurred_at, amount, net, reverses, part,
+        whole, available_after, pending_after, held_after, debt_after, definition_id, kind, source,
+        texts_hash, hash, idempotency_key, description, reference, actor
+    )
+    select * from unnest(
+        $1::uuid[], $2::bigint[], $3::uuid[], $4::timestamptz[], $5::timestamptz[],
+        $6::timestamptz[], $7::bigint[], $8::bigint[], $9::uuid[], $10::bigint[], $11::bigint[],
+        $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::smallint[],
+        $17::smallint[], $18::text[], $19::bytea[], $20::bytea[], $21::text[], $22::text[],
+        $23::text[], $24::text[]
+    )
+"""
+
+INSERT_TRANSFERS = """
+    insert into ledger.transfer (
+        holder_id, number, amount, effective_at, recorded_at, line, definition_id, debit, credit
+    )
+    select * from unnest(
+        $1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::timestamptz[],
+        $6::smallint[], $7::smallint[], $8::smallint[], $9::smallint[]
+    )
+"""
+
+INSERT_ALLOCATIONS = """
+    insert into ledger.allocation (holder_id, number, amount, lot, line)
+    select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::integer[], $5::smallint[])
+"""
+
+INSERT_LOTS = """
+    insert into ledger.lot (
+        holder_id, lot, line, definition_id, number, issued, remaining, lapsed, effective_at,
+        first_valid_from, first_valid_to, valid_from, valid_to, term, active, origin_holder,
+        origin_lot
+    )
+    select * from unnest(
+        $1::uuid[], $2::integer[], $3::smallint[], $4::smallint[], $5::bigint[], $6::bigint[],
+        $7::bigint[], $8::bigint[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[],
+        $12::timestamptz[], $13::timestamptz[], $14::smallint[], $15::boolean[], $16::uuid[],
+        $17::integer[]
+    )
+"""
+
+UPDATE_LOTS = """
+    -- Index: lot_pk; no indexed column changes.
+    update ledger.lot set remaining = new.remaining, lapsed = new.lapsed, active = new.active,
+        valid_from = new.valid_from, valid_to = new.valid_to, term = new.term
+    from unnest(
+        $1::uuid[], $2::integer[], $3::bigint[], $4::bigint[], $5::boolean[], $6::timestamptz[],
+        $7::timestamptz[], $8::smallint[]
+    ) as new (holder_id, lot, remaining, lapsed, active, valid_from, valid_to, term)
+    where lot.holder_id = new.holder_id and lot.lot = new.lot
+"""
+
+INSERT_ACCOUNTS = """
+    insert into ledger.account (
+        holder_id, definition_id, available, pending, held, debt, debt_since, last_effective_at,
+        next_due_at
+    )
+    select * from unnest(
+        $1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+        $7::timestamptz[], $8::timestamptz[], $9::timestamptz[]
+    )
+"""
+
+UPDATE_ACCOUNTS = """
+    -- Index: account_pk.
+    update ledger.account set available = new.available, pending = new.pending, held = new.held,
+        debt = new.debt, debt_since = new.debt_since, last_effective_at = new.last_effective_at,
+        next_due_at = new.next_due_at
+    from unnest(
+        $1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+        $7::timestamptz[], $8::timestamptz[], $9::timestamptz[]
+    ) as new (
+        holder_id, definition_id, available, pending, held, debt, debt_since, last_effective_at,
+        next_due_at
+    )
+    where account.holder_id = new.holder_id and account.definition_id = new.definition_id
+"""
+
+UPDATE_HOLDERS = """
+    -- Index: holder_pk; no indexed column changes.
+    update ledger.holder set number = new.number, head = new.head,
+        last_recorded_at = new.last_recorded_at, last_lot = new.last_lot
+    from unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::timestamptz[], $5::integer[])
+        as new (id, number, head, last_recorded_at, last_lot)
+    where holder.id = new.id
+"""
+
+INSERT_KEYS = """
+    -- In one order, so that two postings with the same keys never wait in a circle.
+    insert into ledger.idempotency (key_hash, holder_id, number, fingerprint)
+    select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[])
+        as new (key_hash, holder_id, number, fingerprint)
+    order by key_hash
+    on conflict do nothing
+    returning key_hash
+"""
+
+INSERT_ROLLUPS = """
+    insert into ledger.rollup (definition_id, account, effective_hour, recorded_hour, amount)
+    select * from unnest(
+        $1::smallint[], $2::smallint[], $3::timestamptz[], $4::timestamptz[], $5::bigint[]
+    )
+"""
+
+INSERT_OUTBOX = """
+    insert into ledger.outbox (consumer, holder_id, definition_id, number)
+    select * from unnest($1::smallint[], $2::uuid[], $3::smallint[], $4::bigint[])
+"""
+
+
+async def store(
+    connection: Connection,
+    entries: Sequence[Entry],
+    holders: Mapping[HolderId, HolderState],
+    outbox: Sequence[OutboxRow],
+) -> None:
+    """Write a batch. Raises `KeyRacedError` where a key was taken by another holder meanwhile."""
+    await _store_transactions(connection, entries)
+    await _store_transfers(connection, entries)
+    await _store_lots(connection, entries, holders)
+    await _store_accounts(connection, holders)
+    await _store_rollups(connection, entries)
+    if outbox:
+        await connection.execute(INSERT_OUTBOX, *_columns(outbox, 4))
+    await _store_keys(connection, entries)
+
+
+def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
+    """Rows as one list a column; as many empty lists where there is no row."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return columns or [[] for _ in range(width)]
+
+
+async def _store_transactions(connection: Connection, entries: Sequence[Entry]) -> None:
+    rows = []
+    for entry in entries:
+        told, after, texts = entry.transaction, entry.transaction.after, entry.transaction.texts
+        rows.append((
+            told.holder, told.number, told.id, told.effective_at, told.recorded_at,
+            told.occurred_at, told.amount, told.net, told.reverses, told.part, told.whole,
+            after.available, after.pending, after.held, after.debt, told.definition, told.kind,
+            told.source, entry.texts_hash, entry.hash, texts.idempotency_key, texts.description,
+            texts.reference, texts.actor,
+        ))  # fmt: skip
+    await connection.execute(INSERT_TRANSACTIONS, *_columns(rows, 24))
+
+
+async def _store_transfers(connection: Connection, entries: Sequence[Entry]) -> None:
+    transfers: list[tuple[object, ...]] = []
+    allocations: list[tuple[object, ...]] = []
+    for entry in entries:
+        told = entry.transaction
+        for line, debit, credit, amount, effective_at, parts in told.transfers:
+            transfers.append((
+                told.holder, told.number, amount, effective_at, told.recorded_at, line,
+                told.definition, debit, credit,
+            ))  # fmt: skip
+            allocations += [
+                (told.holder, told.number, part.amount, part.lot, line) for part in parts
+            ]
+    if transfers:
+        await connection.execute(INSERT_TRANSFERS, *_columns(transfers, 9))
+    if allocations:
+        await connection.execute(INSERT_ALLOCATIONS, *_columns(allocations, 5))
+
+
+async def _store_lots(
+    connection: Connection,
+    entries: Sequence[Entry],
+    holders: Mapping[HolderId, HolderState],
+) -> None:
+    new: list[tuple[object, ...]] = []
+    opened: set[tuple[HolderId, int]] = set()
+    for entry in entries:
+        told = entry.transaction
+        for issue in told.lots:
+            lot = holders[told.holder].accounts[told.definition].lots[issue.lot]
+            opened.add((told.holder, issue.lot))
+            new.append(_new_lot(told.holder, told.number, issue, lot))
+    changed = [
+        (holder.id, lot.lot, lot.remaining, lot.lapsed, lot.active, lot.valid_from, lot.valid_to,
+         lot.term)
+        for holder in holders.values()
+        for account in holder.accounts.values()
+        for lot in account.lots.values()
+        if lot.changed and (holder.id, lot.lot) not in opened
+    ]  # fmt: skip
+    if new:
+        await connection.execute(INSERT_LOTS, *_columns(new, 17))
+    if changed:
+        await connection.execute(UPDATE_LOTS, *_columns(changed, 8))
+
+
+def _new_lot(holder: HolderId, number: int, issue: LotIssue, lot: LotState) -> tuple[object, ...]:
+    origin_holder, origin_lot = issue.origin or (None, None)
+    return (
+        holder, issue.lot, issue.line, lot.definition, number, issue.amount, lot.remaining,
+        lot.lapsed, issue.effective_at, issue.valid_from, issue.valid_to, lot.valid_from,
+        lot.valid_to, lot.term, lot.active, origin_holder, origin_lot,
+    )  # fmt: skip
+
+
+async def _store_accounts(connection: Connection, holders: Mapping[HolderId, HolderState]) -> None:
+    opened: list[tuple[object, ...]] = []
+    changed: list[tuple[object, ...]] = []
+    for holder in holders.values():
+        for account in holder.accounts.values():
+            if account.changed:
+                (opened if account.is_new else changed).append(_account_row(holder.id, account))
+    if opened:
+        await connection.execute(INSERT_ACCOUNTS, *_columns(opened, 9))
+    if changed:
+        await connection.execute(UPDATE_ACCOUNTS, *_columns(changed, 9))
+    heads = [
+        (holder.id, holder.number, holder.head, holder.last_recorded_at, holder.last_lot)
+        for holder in holders.values()
+    ]
+    await connection.execute(UPDATE_HOLDERS, *_columns(heads, 5))
+
+
+def _account_row(holder: HolderId, account: AccountState) -> tuple[object, ...]:
+    return (
+        holder, account.definition, account.available, account.pending, account.held, account.debt,
+        account.debt_since, account.last_effective_at, account.next_due_at,
+    )  # fmt: skip
+
+
+async def _store_keys(connection: Connection, entries: Sequence[Entry]) -> None:
+    keys = [
+        (entry.key, entry.transaction.holder, entry.transaction.number, entry.fingerprint)
+        for entry in entries
+        if entry.key is not None
+    ]
+    if not keys:
+        return
+    inserted: Collection[object] = await connection.fetch(INSERT_KEYS, *_columns(keys, 4))
+    if len(inserted) < len(keys):
+        raise KeyRacedError
+
+
+async def _store_rollups(connection: Connection, entries: Sequence[Entry]) -> None:
+    totals = rollups(entries)
+    if totals:
+        rows = [(*place, amount) for place, amount in totals.items()]
+        await connection.execute(INSERT_ROLLUPS, *_columns(rows, 5))
+
+
+RollupPlace = tuple[DefinitionId, LedgerAccount, datetime, datetime]
+
+
+def rollups(entries: Iterable[Entry]) -> dict[RollupPlace, int]:
+    """What a batch adds to each ledger account, by hour of effect and hour of record."""
+    totals: dict[RollupPlace, int] = {}
+    for entry in entries:
+        told = entry.transaction
+        recorded_hour = _hour(told.recorded_at)
+        for transfer in told.transfers:
+            effective_hour = _hour(transfer.effective_at)
+            debit = (told.definition, transfer.debit, effective_hour, recorded_hour)
+            credit = (told.definition, transfer.credit, effective_hour, recorded_hour)
+            totals[debit] = totals.get(debit, 0) - transfer.amount
+            totals[credit] = totals.get(credit, 0) + transfer.amount
+    return totals
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,52 @@
+"""Finding what has fallen due, for the sweep.
+
+The one hard idea: `account.next_due_at` is never later than the truth, so an index over it finds
+every account with something due; one that comes up for nothing is put right by looking.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledger.connection import Connection
+from ledger.identity import DefinitionId, HolderId
+from ledger.state import HolderState
+
+DUE_ACCOUNTS = """
+    -- Accounts with something due, the longest overdue first. Index: account_next_due_at_idx.
+    select holder_id, definition_id from ledger.account
+    where next_due_at <= coalesce($2, clock_timestamp())
+    order by next_due_at limit $1
+"""
+
+LOCK_DUE_HOLDERS = """
+    -- The same lock, in the same order, as a posting's. Index: holder_pk.
+    select * from ledger.holder where id = any($1::uuid[]) order by id for no key update
+"""
+
+
+async def due_accounts(
+    connection: Connection, limit: int, at: datetime | None
+) -> list[tuple[HolderId, DefinitionId]]:
+    """Accounts on which something is due at an instant (`None`: now), at most `limit`."""
+    rows = await connection.fetch(DUE_ACCOUNTS, limit, at)
+    return [(HolderId(row["holder_id"]), DefinitionId(row["definition_id"])) for row in rows]
+
+
+async def lock_due_holders(
+    connection: Connection, holders: Sequence[HolderId]
+) -> tuple[dict[HolderId, HolderState], datetime]:
+    """Lock holders for a sweep; answers them and the database's clock, read afterwards."""
+    rows = await connection.fetch(LOCK_DUE_HOLDERS, list(set(holders)))
+    states = {
+        HolderId(row["id"]): HolderState(
+            HolderId(row["id"]),
+            row["number"],
+            row["head"],
+            row["last_recorded_at"],
+            row["last_lot"],
+            row["salt"],
+        )
+        for row in rows
+    }
+    now: datetime = await connection.fetchval("select clock_timestamp()")
+    return states, now
