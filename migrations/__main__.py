@@ -1,7 +1,8 @@
 """Begin a new revision: `python -m migrations "what it does"`.
 
-It migrates an empty database of a server made for the purpose, compares it with the table definitions, and writes the
-difference down as a draft: to be read, corrected, and completed with privileges and triggers, which no comparison finds.
+It migrates an empty database of a server made for the purpose, compares it with the table
+definitions, and writes the difference down as a draft: to be read, corrected, and completed with
+privileges and triggers, which no comparison finds.
 """
 
 import asyncio

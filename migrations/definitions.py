@@ -1,6 +1,7 @@
-"""All table definitions of the project, wherever they are: every module called `tables` in ledger, sync and api.
+"""All table definitions of the project: every module called `tables` in ledger, sync and api.
 
-Each package defines its own tables in its own schema; here is the one place that looks at all of them together.
+Each package defines its own tables in its own schema; here is the one place that looks at all of
+them together.
 """
 
 import importlib

@@ -1,7 +1,8 @@
-"""Where Alembic begins: it runs the revisions on the connection it was handed (see `upgrade`), each in its own transaction.
+"""Where Alembic begins: on the connection it was handed, each revision in its own transaction.
 
-There is no way in from Alembic's own command line, because an upgrade here is more than running revisions: one at a
-time over all processes, on prepared ground, and with the service's privileges granted at the end.
+There is no way in from Alembic's own command line, because an upgrade here is more than running
+revisions: one at a time over all processes, on prepared ground, and with the service's privileges
+granted at the end.
 """
 
 from alembic import context
@@ -14,7 +15,7 @@ OWN_TABLES = {VERSION_TABLE, PRIVILEGES_TABLE}
 
 
 def include_name(name: str | None, kind: str, _parents: object) -> bool:
-    """What of the database is compared with the definitions: our schemas, without the tables migrations need themselves."""
+    """What is compared with the definitions: our schemas, but for the migrations' own tables."""
     if kind == "schema":
         return name in SCHEMAS
     return not (kind == "table" and name in OWN_TABLES)

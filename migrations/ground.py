@@ -1,7 +1,8 @@
-"""What every revision stands on: the schemas, the function that refuses changes of facts, the table of privileges.
+"""What every revision stands on: schemas, the refusal to change facts, the table of privileges.
 
-Made, or brought up to date, before the revisions run, by statements that may be repeated. It is no revision itself,
-because revisions need it from the first one on and it must be the same under all of them.
+Made, or brought up to date, before the revisions run, by statements that may be repeated. It is no
+revision itself, because revisions need it from the first one on and it must be the same under all
+of them.
 """
 
 from sqlalchemy import Connection, text
@@ -13,7 +14,7 @@ VERSION_SCHEMA = "ledger"
 VERSION_TABLE = "alembic_version"
 PRIVILEGES_TABLE = "service_privileges"
 
-# The arguments of the trigger are the columns that may be erased, that is, set to NULL and to nothing else.
+# The trigger's arguments are the columns that may be erased: set to NULL, and to nothing else.
 REFUSE_CHANGE = """
 CREATE OR REPLACE FUNCTION ledger.refuse_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog AS $function$

@@ -1,9 +1,10 @@
 """What the service may do with each table, said by the revision that makes the table.
 
-A revision calls `facts` or `state` for every table it makes. What they say is kept in a table of the database and granted
-at the end of every upgrade to the role the service runs as, so it does not matter whether that role, or its name, was
-there when the revision ran. On tables of facts a trigger refuses changes from anyone else, the owner included, as long
-as the owner does not take the trigger away; that last step leaves its trace in the hash chain, not here.
+A revision calls `facts` or `state` for every table it makes. What they say is kept in a table of
+the database and granted at the end of every upgrade to the role the service runs as, so it does not
+matter whether that role, or its name, was there when the revision ran. On tables of facts a trigger
+refuses changes from anyone else, the owner included, as long as the owner does not take the trigger
+away; that last step leaves its trace in the hash chain, not here.
 """
 
 from typing import Protocol
@@ -19,11 +20,13 @@ TRIGGER_TABLE = "facts_stay_all"
 class Operations(Protocol):
     """What is needed of `alembic.op`."""
 
-    def get_bind(self) -> Connection: ...
+    def get_bind(self) -> Connection:
+        """The connection the revision runs on."""
+        ...
 
 
 def facts(operations: Operations, table: str, *, erasable: tuple[str, ...] = ()) -> None:
-    """Declare a table of facts: the service may read and add, nobody may change, delete or truncate.
+    """Declare a table of facts: the service may read and add; nobody may change or delete.
 
     Args:
         operations: `alembic.op`.
@@ -48,7 +51,7 @@ def facts(operations: Operations, table: str, *, erasable: tuple[str, ...] = ())
 
 
 def state(operations: Operations, table: str, *, update: bool = True, delete: bool = False) -> None:
-    """Declare a table of state: the service may read and add, and change or delete rows as said here.
+    """Declare a table of state: the service may read and add, and change or delete as said here.
 
     Locking rows (`FOR UPDATE`) needs `update`.
     """
@@ -57,7 +60,7 @@ def state(operations: Operations, table: str, *, update: bool = True, delete: bo
 
 
 def grant(connection: Connection, role: str) -> None:
-    """Give the role exactly what the tables' revisions declared, taking back what else it had; the caller commits."""
+    """Give the role exactly what the revisions declared, and no more; the caller commits."""
     quoted = connection.scalar(text("SELECT quote_ident(:role)"), {"role": role})
     for schema in SCHEMAS:
         connection.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {quoted}"))

@@ -14,8 +14,9 @@ Revision: ${up_revision}, after ${down_revision | comma,n}. Written ${create_dat
 
 import sqlalchemy as sa
 from alembic import op
-from migrations.privileges import facts, state
 ${imports if imports else ""}
+from migrations.privileges import facts, state
+
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None

@@ -1,7 +1,8 @@
-"""Bringing a database to the revision the code expects: once, however many services start at the same time.
+"""Bringing a database to the revision the code expects: once, however many services start.
 
-One session-wide advisory lock makes upgrades take turns; whoever comes second finds nothing left to do. A revision that
-can't get its table locks in time (each sets a `lock_timeout`) is rolled back whole and tried again.
+One session-wide advisory lock makes upgrades take turns; whoever comes second finds nothing left to
+do. A revision that can't get its table locks in time (each sets a `lock_timeout`) is rolled back
+whole and tried again.
 """
 
 import asyncio
@@ -50,8 +51,10 @@ async def migrate(
     """Bring the database to `target` and grant the service's role what the revisions declared.
 
     Args:
-        owner_dsn: connects as the role that owns, or shall own, the schemas. Not through a pooler that shares sessions.
-        service_role: what the service runs as. Where it is the owner itself, or unknown to the server, nothing is granted.
+        owner_dsn: connects as the role that owns, or shall own, the schemas. Not through a pooler
+            that shares sessions.
+        service_role: what the service runs as. Where it is the owner itself, or unknown to the
+            server, nothing is granted.
         target: a revision, or `head`.
 
     Returns:
@@ -76,8 +79,8 @@ async def migrate(
                         raise
                     if attempt == ATTEMPTS_MAX:
                         raise MigrationError(
-                            f"A table stayed locked by others through {ATTEMPTS_MAX} attempts; end what holds it "
-                            "(pg_stat_activity shows it) and migrate again."
+                            f"A table stayed locked by others through {ATTEMPTS_MAX} attempts; "
+                            "end what holds it (see pg_stat_activity) and migrate again."
                         ) from problem
                     logger.info(
                         "A table is in use; trying again (%d of %d).", attempt, ATTEMPTS_MAX
@@ -140,7 +143,8 @@ def _pending(connection: Connection, target: str) -> tuple[str, ...]:
         missing = list(script.iterate_revisions(target, current or "base"))
     except CommandError as problem:
         raise NewerDatabaseError(
-            f"The database is at revision {current}, which this code does not know: it was migrated by a newer release."
+            f"The database is at revision {current}, which this code does not know: "
+            "a newer release migrated it."
         ) from problem
     return tuple(revision.revision for revision in reversed(missing))
 

@@ -1,9 +1,9 @@
-"""What every test may use: a PostgreSQL server for the whole run, and for each test a database of its own.
+"""What every test may use: one PostgreSQL server, and for each test a database of its own.
 
-One server, of the major version named by `POINTMASTER_TEST_POSTGRES` (18 by default), is shared by all of pytest's
-worker processes and gone when the run ends, however it ends. The first to need it migrates a template, and each
-test's database is a copy of that: a few milliseconds instead of a migration. Whatever uses one of these databases is
-marked `database`.
+One server, of the major version named by `POINTMASTER_TEST_POSTGRES` (18 by default), is shared by
+all of pytest's worker processes and gone when the run ends, however it ends. The first to need it
+migrates a template, and each test's database is a copy of that: a few milliseconds instead of a
+migration. Whatever uses one of these databases is marked `database`.
 """
 
 import fcntl

@@ -1,9 +1,9 @@
 """Which account of the operating system the own server runs as.
 
-PostgreSQL refuses to run as root, rightly. So root hands the server to an ordinary account: the one that owns the data
-folder, else one called `pointmaster` if the machine has it, else `nobody`. Anyone else runs the server as themselves.
-Permissions of folders that are not ours are never touched; what the account can't reach is handed to it in other ways
-(see `binaries` and `cluster`).
+PostgreSQL refuses to run as root, rightly. So root hands the server to an ordinary account: the one
+that owns the data folder, else one called `pointmaster` if the machine has it, else `nobody`.
+Anyone else runs the server as themselves. Permissions of folders that are not ours are never
+touched; what the account can't reach is handed to it in other ways (see `binaries` and `cluster`).
 """
 
 import os
@@ -40,7 +40,7 @@ class Account:
         return self.uid == os.geteuid()
 
     def credentials(self) -> Credentials:
-        """What to give `subprocess.Popen` so that the process runs as this account, with no other group."""
+        """What `subprocess.Popen` needs to run a process as this account, with no other group."""
         if self.is_ours:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
@@ -48,7 +48,8 @@ class Account:
     def may(self, wanted: int, status: os.stat_result) -> bool:
         """Whether the mode bits of a file grant `wanted` (4 read, 1 enter or run) to this account.
 
-        Access lists are not looked at: where one grants more, the answer is needlessly careful, nothing worse.
+        Access lists are not looked at: where one grants more, the answer is needlessly careful,
+        nothing worse.
         """
         if self.uid == 0:
             return True
@@ -84,14 +85,15 @@ def account_for(folder_owner: int) -> Account:
         folder_owner: the number of the account that owns the data folder.
 
     Raises:
-        EmbeddedServerError: this process may not act for that account, or root finds none to hand the server to.
+        EmbeddedServerError: this process may not act for that account, or root finds none to hand
+            the server to.
     """
     ourselves = os.geteuid()
     if ourselves != 0:
         if folder_owner != ourselves:
             raise EmbeddedServerError(
-                f"The data folder belongs to user id {folder_owner} and this process runs as {ourselves}. "
-                "Run as the owner, or choose another data folder."
+                f"The data folder belongs to user id {folder_owner} and this process runs as "
+                f"{ourselves}. Run as the owner, or choose another data folder."
             )
         return account_of(ourselves)
     if folder_owner != 0:

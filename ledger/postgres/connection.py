@@ -1,7 +1,8 @@
 """Connecting to a database, the same way everywhere.
 
-asyncpg reads the connection string, with all it may say about certificates and several hosts; SQLAlchemy is handed
-finished connections. Sessions say who they are and count time in UTC, whatever the server's defaults.
+asyncpg reads the connection string, with all it may say about certificates and several hosts;
+SQLAlchemy is handed finished connections. Sessions say who they are and count time in UTC, whatever
+the server's defaults.
 """
 
 import asyncpg

@@ -1,7 +1,8 @@
 """The database the service works with: its own server's, or the one it was given.
 
-Either way it is two connection strings, one to migrate with and one to serve with, and a version that was checked.
-With a given server both may be the same role; then nothing but triggers keeps the facts append-only, so it is said.
+Either way it is two connection strings, one to migrate with and one to serve with, and a version
+that was checked. With a given server both may be the same role; then nothing but triggers keeps the
+facts append-only, so it is said.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ class UnsuitableDatabaseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where the books are kept. The connection strings may hold passwords and don't show in its repr."""
+    """Where the books are kept. The connection strings may hold passwords; its repr hides them."""
 
     dsn_owner: str = field(repr=False)
     dsn_service: str = field(repr=False)
@@ -51,7 +52,7 @@ async def open_database(
 
     Args:
         folder: where the own server keeps its data.
-        database_url: what the service connects with; None for a server of our own.
+        database_url: what the service connects with; None or empty for a server of our own.
         owner_url: what migrations connect with; None for the same as `database_url`.
         major: the own server's major version, 16 or 18.
         profile: how durable the own server is.
@@ -60,7 +61,7 @@ async def open_database(
         UnsuitableDatabaseError: the given server can't be used.
         EmbeddedServerError: the own server can't be run.
     """
-    if database_url is not None:
+    if database_url:
         yield await given(database_url, owner_url)
         return
     server = own.prepare(folder, major=major, profile=profile)
@@ -78,7 +79,9 @@ async def open_database(
     finally:
         server.give_up()
         await _to_the_end(starting)
-        await _to_the_end(asyncio.ensure_future(asyncio.to_thread(server.stop)))
+        stopping = asyncio.ensure_future(asyncio.to_thread(server.stop))
+        await _to_the_end(stopping)
+        stopping.result()
 
 
 async def given(database_url: str, owner_url: str | None) -> Database:
@@ -89,17 +92,17 @@ async def given(database_url: str, owner_url: str | None) -> Database:
     """
     major, service_role = await _examined("DATABASE_URL", database_url)
     owner_role = service_role
-    if owner_url is not None:
+    if owner_url:
         owner_major, owner_role = await _examined("DATABASE_OWNER_URL", owner_url)
         if owner_major != major:
             raise UnsuitableDatabaseError(
-                f"DATABASE_URL leads to PostgreSQL {major} and DATABASE_OWNER_URL to {owner_major}: "
-                "they must be one database."
+                f"DATABASE_URL leads to PostgreSQL {major} and DATABASE_OWNER_URL to "
+                f"{owner_major}: they must be one database."
             )
     if owner_role == service_role:
         logger.warning(
-            "The service runs as %s, the role that owns the tables: only triggers keep the books append-only. "
-            "Set DATABASE_OWNER_URL to the owner and DATABASE_URL to a role of the service's own.",
+            "The service runs as %s, the role that owns the tables: only triggers keep the books "
+            "append-only. Set DATABASE_OWNER_URL to the owner and DATABASE_URL to another role.",
             service_role,
         )
     return Database(
@@ -139,13 +142,14 @@ def _without_dsn(problem: Exception) -> str:
     return str(problem) or type(problem).__name__
 
 
-async def _to_the_end(task: "asyncio.Future[None]") -> None:
-    """Wait for a thread's work whatever happens to us meanwhile; its own error is its starter's business."""
+async def _to_the_end(work: "asyncio.Future[None]") -> None:
+    """Wait for a thread's work, whatever happens to us meanwhile; how it went is the caller's."""
     cancelled = False
-    while not task.done():
+    while not work.done():
         try:
-            await asyncio.wait([task])
+            await asyncio.wait([work])
         except asyncio.CancelledError:
             cancelled = True
+    work.exception()  # looked at, so that asyncio does not report it as forgotten
     if cancelled:
         raise asyncio.CancelledError

@@ -1,22 +1,26 @@
-"""The data folder: what lies where in it, who owns it, and the way into it for the server's account.
+"""The data folder: what lies where in it, who owns it, and the way into it for the server.
 
     var/postgres-18/
         cluster/       PostgreSQL's own files, owned by the server's account
-        turn.lock      (see `locks`)
-        users.lock
-        alive.lock
-        start.log      what the server said before its log began
+        socket/        where it is connected to
+        turn.lock      who may start or stop it (see `locks`)
+        users.lock     who uses it
+        alive.lock     whether anything of it is alive
+        start.log      what it said before its own log began
 
-The hard part: the folder may lie where the server's account can't walk (below /root, say), and opening up the parents
-is not ours to do. So root opens `cluster/` itself and lets the server inherit the open folder: `/proc/self/fd/N` leads
-into it without a step through its parents.
+The hard part: the folder may lie where the server's account can't walk (below /root, say), and
+opening up the parents is not ours to do. So root opens the folders itself and lets the server
+inherit them: `/proc/self/fd/N` leads into an open folder without a step through its parents.
+Since that account owns two of the folders, root never follows a link that lies in them.
 """
 
 import hashlib
 import os
+import re
+import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +29,16 @@ from ledger.postgres.problems import UnusableFolderError
 
 SOCKET_PATH_MAX = 107
 """Bytes a socket's path may have on Linux."""
+PLAIN_PATH = re.compile(r"[A-Za-z0-9_./=-]+")
+"""Paths that need no quoting in a connection string, nor in PostgreSQL's list of socket folders."""
 PORT = 5432
 """No port is opened; the number is part of the socket's name."""
+PRIVATE = 0o700
 
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """How a child process reaches a folder: a path, and the descriptors it has to inherit for it."""
+    """How a child process reaches a folder: a path, and the descriptors it inherits for it."""
 
     path: str
     descriptors: tuple[int, ...]
@@ -75,6 +82,18 @@ class DataFolder:
         """What the server's processes carry on their command line and in their title."""
         return f"pointmaster-{self.identity}"
 
+    @property
+    def socket_folder(self) -> Path:
+        """Where the server's socket lies: here, unless the path is too long or peculiar for one.
+
+        The same for every process that looks, whatever its environment.
+        """
+        here = self.path / "socket"
+        short = len(os.fsencode(here / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_MAX
+        if short and PLAIN_PATH.fullmatch(str(here)):
+            return here
+        return Path("/tmp", f"{self.cluster_name}-{self.account.uid}")  # noqa: S108  # private, and checked when made
+
     def major(self) -> int | None:
         """The major version the cluster was made by; None if there is no cluster yet."""
         try:
@@ -82,13 +101,50 @@ class DataFolder:
         except FileNotFoundError:
             return None
 
+    def give_folder(self, place: Path) -> None:
+        """Make a private folder for the server's account, unless it is there.
+
+        Raises:
+            UnusableFolderError: something of somebody else is in the way.
+        """
+        with suppress(FileExistsError):
+            place.mkdir(mode=PRIVATE)
+        status = place.lstat()
+        ours = status.st_uid in {os.geteuid(), self.account.uid}
+        if not (ours and stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) == PRIVATE):
+            raise UnusableFolderError(f"{place} is in the way and not ours alone; remove it.")
+        os.chown(place, self.account.uid, self.account.gid, follow_symlinks=False)
+
+    def give_file(self, place: Path, name: str, text: str) -> None:
+        """Put a file into a folder of the server's account, in place of one that may be there."""
+        folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            written = f"{name}.{secrets.token_hex(4)}"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            with os.fdopen(os.open(written, flags, 0o600, dir_fd=folder), "w") as file:
+                os.fchown(file.fileno(), self.account.uid, self.account.gid)
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(written, name, src_dir_fd=folder, dst_dir_fd=folder)
+        finally:
+            os.close(folder)
+
+    def remove_socket(self) -> None:
+        """After the server's end: remove what a killed one left of its socket, and the folder."""
+        for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
+            with suppress(FileNotFoundError):
+                (self.socket_folder / name).unlink()
+        with suppress(OSError):
+            self.socket_folder.rmdir()
+
     @contextmanager
     def entrance(self, inside: Path) -> Iterator[Entrance]:
-        """A way to `inside`, a folder in this one, that the server's account can go."""
+        """A way that the server's account can go to one of its folders in here."""
         if self.account.is_ours:
             yield Entrance(str(inside), ())
             return
-        descriptor = os.open(inside, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(inside, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             yield Entrance(f"/proc/self/fd/{descriptor}", (descriptor,))
         finally:
@@ -105,9 +161,9 @@ def prepared(path: Path) -> DataFolder:
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.mkdir(mode=0o700, exist_ok=True)
+        path.mkdir(mode=PRIVATE, exist_ok=True)
     except FileExistsError:
-        raise UnusableFolderError(f"{path} is not a folder; choose another for the data.") from None
+        raise UnusableFolderError(f"{path} is not a folder; choose another.") from None
     path = path.resolve()
     status = path.stat()
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -117,48 +173,3 @@ def prepared(path: Path) -> DataFolder:
     account = account_for(status.st_uid)
     identity = hashlib.sha256(f"{status.st_dev}:{status.st_ino}".encode()).hexdigest()[:12]
     return DataFolder(path, account, identity)
-
-
-def socket_folder(folder: DataFolder) -> Path:
-    """A private folder for the server's socket, made now: short enough for a socket's path, and only its account's.
-
-    Raises:
-        UnusableFolderError: the place is taken by somebody else.
-    """
-    ourselves = os.geteuid()
-    personal = os.environ.get("XDG_RUNTIME_DIR", "")
-    if ourselves == 0:
-        name = folder.cluster_name
-        bases = [Path("/run"), Path("/tmp")]  # noqa: S108  # the folder made there is private and checked below
-    else:
-        name = f"pointmaster-{ourselves}-{folder.identity}"
-        bases = [*([Path(personal)] if personal else []), Path("/tmp")]  # noqa: S108  # as above
-    base = next(
-        (base for base in bases if _fits(base / name) and os.access(base, os.W_OK | os.X_OK)), None
-    )
-    if base is None:
-        places = " or ".join(str(base) for base in bases)
-        raise UnusableFolderError(
-            f"The server's socket needs a private folder in {places}; none can be made there."
-        )
-    place = base / name
-    try:
-        place.mkdir(mode=0o700)
-    except FileExistsError:
-        pass
-    else:
-        os.chown(place, folder.account.uid, folder.account.gid)
-    status = place.lstat()
-    private = (
-        stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) == 0o700
-    )  # as made above
-    if not private or status.st_uid not in {ourselves, folder.account.uid}:
-        raise UnusableFolderError(
-            f"{place} is somebody else's, and the server's socket was to lie there; remove it."
-        )
-    os.chown(place, folder.account.uid, folder.account.gid)
-    return place
-
-
-def _fits(place: Path) -> bool:
-    return len(os.fsencode(place / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_MAX

@@ -3,12 +3,13 @@
 Three files lie in a data folder, each with one meaning:
 
 * `turn.lock`: whoever starts or stops the server holds it alone, so no two do it at once;
-* `users.lock`: everyone who uses the server shares it; whoever gets it alone at the end is the last user;
-* `alive.lock`: inherited by the server and everything it forks, so it is free exactly when nothing of a server is
-  left, not even a backend that outlived a killed postmaster.
+* `users.lock`: everyone who uses the server shares it; whoever gets it alone at the end is the last
+  user;
+* `alive.lock`: inherited by the server and everything it forks, so it is free exactly when nothing
+  of a server is left, not even a backend that outlived a killed postmaster.
 
-The one idea: the kernel drops a `flock` when the last copy of its descriptor closes, so none of this can go stale and
-no process number has to be believed.
+The one idea: the kernel drops a `flock` when the last copy of its descriptor closes, so none of
+this can go stale and no process number has to be believed.
 """
 
 import fcntl

@@ -1,9 +1,10 @@
 """The server's processes: starting one, recognising it, waiting for it, ending it.
 
-The hard part is telling what is ours. A process number alone proves nothing (numbers are used again, and within minutes
-in a container), so a process counts as the postmaster only if its command line carries the cluster's name, and as gone
-only when `alive.lock` is free, which also covers backends that outlive a postmaster killed with -9. Only signals are
-sent; shared memory and pid files are PostgreSQL's own business.
+The hard part is telling what is ours. A process number alone proves nothing (numbers are used
+again, within minutes in a container), so a process counts as the postmaster only if its command
+line carries the cluster's name, and as gone only when `alive.lock` is free, which covers the
+backends that outlive a postmaster killed with -9. Only signals are sent; shared memory is
+PostgreSQL's own business.
 """
 
 import logging
@@ -13,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,14 +37,19 @@ STOP_STAGES: tuple[tuple[signal.Signals, float], ...] = (
     (signal.SIGQUIT, 15.0),  # immediate: as after a power cut, recovered at the next start
     (signal.SIGKILL, 15.0),
 )
+ORPHAN_SECONDS = 1.0
+"""How long backends without a postmaster get to notice and leave by themselves."""
+STUBBORN_SECONDS = 10.0
+"""How long they get before they are killed."""
+UNSEEN_SECONDS_MAX = 60.0
+"""How long to wait for processes that use the folder and that we can't see."""
 
 
 @dataclass(frozen=True, slots=True)
 class PidFile:
-    """What a running postmaster writes about itself into `postmaster.pid`."""
+    """What a postmaster writes about itself into `postmaster.pid`."""
 
     pid: int
-    socket_folder: Path | None
     status: str
 
 
@@ -54,9 +61,9 @@ def read_pid_file(cluster: Path) -> PidFile | None:
         return None
     if not lines or not lines[0].strip().isdigit():
         return None
-    socket_folder = lines[4].strip() if len(lines) > 4 else ""  # the file's fifth line
-    status = lines[7].strip() if len(lines) > 7 else "starting"  # the file's eighth line
-    return PidFile(int(lines[0]), Path(socket_folder) if socket_folder else None, status)
+    status_line = 7  # counted from 0; written last
+    status = lines[status_line].strip() if len(lines) > status_line else "starting"
+    return PidFile(int(lines[0]), status)
 
 
 def running(folder: DataFolder) -> PidFile | None:
@@ -67,27 +74,28 @@ def running(folder: DataFolder) -> PidFile | None:
     return written
 
 
-def spawn(
-    folder: DataFolder, programs: Programs, socket_folder: Path, alive: FileLock
-) -> subprocess.Popen[bytes]:
+def spawn(folder: DataFolder, programs: Programs, alive: FileLock) -> subprocess.Popen[bytes]:
     """Start a postmaster. It inherits `alive`, which the caller holds, and outlives this process.
 
     It gets a session of its own, so that a Ctrl-C meant for the service does not reach it.
     """
-    _remove_misleading_pid_file(folder)
-    with folder.entrance(folder.cluster) as entrance, folder.start_log.open("w") as said:
+    _remove_stale_pid_file(folder)
+    folder.give_folder(folder.socket_folder)
+    with (
+        folder.entrance(folder.cluster) as cluster,
+        folder.entrance(folder.socket_folder) as socket,
+        folder.start_log.open("w") as said,
+    ):
         return subprocess.Popen(
             [
-                str(programs.postgres),
-                *("-D", entrance.path),
-                *("-k", str(socket_folder)),
-                *("-p", str(PORT)),
+                *(str(programs.postgres), "-D", cluster.path),
+                *("-k", socket.path, "-p", str(PORT)),
                 *("-c", f"cluster_name={folder.cluster_name}"),
             ],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
-            pass_fds=(*entrance.descriptors, alive.descriptor),
+            pass_fds=(*cluster.descriptors, *socket.descriptors, alive.descriptor),
             cwd="/",
             env=ENVIRONMENT,
             umask=0o077,
@@ -98,48 +106,58 @@ def spawn(
 
 def wait_until_ready(
     folder: DataFolder, process: subprocess.Popen[bytes] | None, given_up: threading.Event
-) -> PidFile:
-    """Wait until the server takes connections: as long as it lives, since recovery takes what it takes.
+) -> None:
+    """Wait until the server takes connections: as long as it lives, for recovery has no limit.
+
+    Args:
+        folder: its data folder.
+        process: the postmaster, if it is a child of ours; None for somebody else's.
+        given_up: ends the waiting when set.
 
     Raises:
         ServerDidNotStartError: it ended instead; the message carries the last lines of its log.
         StartAbandonedError: `given_up` was set.
     """
-    for waited in waiting(given_up, "PostgreSQL is starting (recovering, if it was killed)"):
+    for waited in waiting(given_up, "PostgreSQL is starting, or recovering if it was killed"):
         ended = process is not None and process.poll() is not None
         written = running(folder)
         if written is not None and written.status in {"ready", "standby"}:
-            return written
+            return
         if ended or (process is None and written is None):
             raise ServerDidNotStartError(
-                f"PostgreSQL ended {waited:.1f} s after its start in {folder.path}; it said:\n{_said(folder)}"
+                f"PostgreSQL ended {waited:.1f} s after its start in {folder.path}; it said:\n"
+                f"{_said(folder)}"
             )
-    raise AssertionError("waiting ends by an answer or an error")
 
 
 def take_alive(folder: DataFolder, given_up: threading.Event) -> FileLock:
-    """Take `alive.lock` as soon as nothing of an earlier server is left, ending what no postmaster looks after."""
+    """Take `alive.lock` once nothing of an earlier server is left; ends what a dead one left.
+
+    Raises:
+        ServerDidNotStartError: what uses the folder can't be seen from here.
+        StartAbandonedError: `given_up` was set.
+    """
     alive = FileLock(folder.alive_lock)
     try:
         for waited in waiting(given_up, "Waiting for what is left of an earlier PostgreSQL"):
             if alive.take():
-                return alive
-            if running(folder) is None and waited > 1.0:
-                for orphan in orphans(folder):
-                    _signal(orphan, signal.SIGQUIT if waited < 10.0 else signal.SIGKILL)  # seconds
-            if waited > 120.0:  # seconds
-                raise ServerDidNotStartError(
-                    f"Processes that can't be seen from here use {folder.path}: a server in another container, "
-                    "or on another machine. Stop it there first."
-                )
+                break
+            if running(folder) is None and waited > ORPHAN_SECONDS:
+                means = signal.SIGQUIT if waited < STUBBORN_SECONDS else signal.SIGKILL
+                _signal_orphans(folder, means)
+            _require_seen(folder, waited)
     except BaseException:
         alive.close()
         raise
-    raise AssertionError("waiting ends by an answer or an error")
+    return alive
 
 
 def stop(folder: DataFolder, process: subprocess.Popen[bytes] | None) -> None:
     """End the server and wait until nothing of it is left.
+
+    Args:
+        folder: its data folder.
+        process: the postmaster, if it is a child of ours.
 
     Raises:
         ServerDidNotStopError: something is left even after the last means.
@@ -152,80 +170,80 @@ def stop(folder: DataFolder, process: subprocess.Popen[bytes] | None) -> None:
                 process.poll()  # collects the child, so that it does not stay as a zombie
             if is_free(folder.alive_lock):
                 return
-            written = running(folder)
-            if written is not None and written.pid != signalled:
-                _signal(written.pid, means)
-                signalled = written.pid
-            elif written is None:
-                for orphan in orphans(folder):
-                    _signal(orphan, signal.SIGQUIT if means is not signal.SIGKILL else means)
+            found = running(folder)
+            if found is None:
+                _signal_orphans(folder, max(means, signal.SIGQUIT))
+            elif found.pid != signalled:
+                _signal(found.pid, means)
+                signalled = found.pid
             time.sleep(STEP_SECONDS)
-        logger.warning(
-            "PostgreSQL in %s did not end within %d s of %s.", folder.path, seconds, means.name
-        )
+        logger.warning("PostgreSQL in %s did not end %d s after %s.", folder.path, seconds, means)
     raise ServerDidNotStopError(
-        f"Processes of the server in {folder.path} are still there; look with: ps -ef"
+        f"Something of the server in {folder.path} is still there; ps -ef may show what."
     )
-
-
-def orphans(folder: DataFolder) -> list[int]:
-    """Backends of this folder's server whose postmaster is gone, by the title PostgreSQL gives its processes."""
-    title = f"postgres: {folder.cluster_name}"
-    numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [number for number in numbers if _command_line(number).startswith(title)]
 
 
 def waiting(given_up: threading.Event, what: str) -> Iterator[float]:
     """Steps of waiting, as seconds waited so far; says what it waits for every few seconds.
 
+    Never ends by itself.
+
     Raises:
         StartAbandonedError: `given_up` was set.
     """
-    begun = time.monotonic()
-    reported = begun
+    begun = reported = time.monotonic()
     while True:
         now = time.monotonic()
-        if given_up.is_set():
-            raise StartAbandonedError("The start of PostgreSQL was abandoned.")
         if now - reported >= REPORT_SECONDS:
             logger.info("%s: %d s so far.", what, now - begun)
             reported = now
         yield now - begun
-        time.sleep(STEP_SECONDS)
+        if given_up.wait(STEP_SECONDS):
+            raise StartAbandonedError("The start of PostgreSQL was abandoned.")
 
 
-def _remove_misleading_pid_file(folder: DataFolder) -> None:
-    """Remove a pid file whose number another program has got meanwhile.
+def _remove_stale_pid_file(folder: DataFolder) -> None:
+    """Remove the pid file of a server that is gone.
 
-    PostgreSQL takes any live process of its own account under that number for a postmaster and refuses to start. We
-    know better, for we hold `alive.lock`; only a PostgreSQL somebody started by hand is left for it to judge.
+    We hold `alive.lock`, so no server of ours wrote it. Left there, it could mislead PostgreSQL,
+    which takes any process of its account that got the number meanwhile for a postmaster, and us,
+    if the new postmaster got it. Only a server somebody started by hand may keep it: PostgreSQL
+    then refuses to start a second one.
     """
     written = read_pid_file(folder.cluster)
-    if written is None:
-        return
-    command_line = _command_line(written.pid)
-    if command_line and "postgres" not in command_line:
+    if written is None or "postgres" not in _command_line(written.pid):
         (folder.cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
+def _signal_orphans(folder: DataFolder, means: signal.Signals) -> None:
+    """Signal the backends whose postmaster is gone, known by the title PostgreSQL gives them."""
+    title = f"postgres: {folder.cluster_name}"
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and _command_line(int(entry.name)).startswith(title):
+            _signal(int(entry.name), means)
+
+
 def _command_line(pid: int) -> str:
-    """A process's command line or title; empty for one that is gone or only waits to be collected."""
+    """A process's command line or title; empty for one that is gone or waits to be collected."""
     try:
-        return (
-            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        )
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return ""
 
 
 def _signal(pid: int, means: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, means)
-    except ProcessLookupError:
-        return
+
+
+def _require_seen(folder: DataFolder, waited: float) -> None:
+    if waited > UNSEEN_SECONDS_MAX:
+        raise ServerDidNotStartError(
+            f"Processes that can't be seen from here use {folder.path}: a server in another "
+            "container, or on another machine. Stop it there first."
+        )
 
 
 def _said(folder: DataFolder) -> str:
     logs = sorted((folder.cluster / "log").glob("*.log"), key=lambda log: log.stat().st_mtime)
-    texts = [tail(folder.start_log), *(tail(log) for log in logs[-1:])]
-    return "\n".join(texts)
+    return "\n".join([tail(folder.start_log), *(tail(log) for log in logs[-1:])])

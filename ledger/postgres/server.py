@@ -1,9 +1,10 @@
-"""The own server, shared by whoever uses one data folder: the first starts it, the last one stops it.
+"""The own server, shared by whoever uses one data folder: the first starts it, the last stops it.
 
-The one idea: being a user is holding a shared lock, which the kernel takes back even from a process killed with -9. So a
-server is left behind at most until the next start, which ends what it finds without a user and starts afresh, and every
-stop knows whether it is the last. While it lives, each user also watches, and starts the server again if it dies: callers
-see broken connections for a moment, then it works again.
+The one idea: being a user is holding a shared lock, which the kernel takes back even from a process
+killed with -9. So a server is left behind at most until the next start, which ends what it finds
+without a user and starts afresh, and every stop knows whether it is the last. While it lives, each
+user also watches, and starts the server again if it dies: callers see broken connections for a
+moment, then it works again.
 
 Everything here blocks and belongs in a thread; `database` is the asynchronous side of it.
 """
@@ -17,11 +18,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 from ledger.postgres import binaries, postmaster
-from ledger.postgres.cluster import ensure_cluster
-from ledger.postgres.folder import PORT, DataFolder, prepared, socket_folder
+from ledger.postgres.cluster import ensure_cluster, require_major
+from ledger.postgres.folder import PORT, DataFolder, prepared
 from ledger.postgres.locks import FileLock, is_free
 from ledger.postgres.problems import EmbeddedServerError, StartAbandonedError
 from ledger.postgres.settings import (
@@ -50,10 +50,9 @@ class Server:
         self._profile = profile
         self._users = FileLock(folder.users_lock)
         self._process: subprocess.Popen[bytes] | None = None
-        self._socket_folder: Path | None = None
         self._given_up = threading.Event()
         self._watcher: threading.Thread | None = None
-        self._stopped = False
+        self._left = False
 
     @property
     def dsn_owner(self) -> str:
@@ -71,16 +70,39 @@ class Server:
         return self.dsn(SUPERUSER_ROLE, "postgres")
 
     def dsn(self, role: str, database: str = DATABASE) -> str:
-        """A connection string for one role and one database; holds no secret."""
-        if self._socket_folder is None:
-            raise EmbeddedServerError("The server was not started.")
-        return f"postgresql://{role}@/{quote(database)}?host={quote(str(self._socket_folder), safe='/')}&port={PORT}"
+        """A connection string for one role and one database; it holds no secret."""
+        return f"postgresql://{role}@/{database}?host={self.folder.socket_folder}&port={PORT}"
+
+    def enter(self) -> None:
+        """Become a user: start the server, or join the one others use. Once only; see `start`."""
+        try:
+            with self._turn():
+                alone = self._users.take()
+                if alone and not is_free(self.folder.alive_lock):
+                    logger.info("Ending a PostgreSQL that an interrupted process left behind.")
+                    postmaster.stop(self.folder, None)
+                while not self._users.take(shared=True):
+                    self._pause()  # somebody who leaves looks whether it is the last
+                self._ensure_running()
+        except BaseException:
+            self.stop()
+            raise
+        self._watcher = threading.Thread(target=self._watch, name="postgres-watch", daemon=True)
+        self._watcher.start()
+
+    def give_up(self) -> None:
+        """Make an `enter` that is under way in another thread end with `StartAbandonedError`."""
+        self._given_up.set()
 
     def stop(self) -> None:
-        """Give up this share; the last user to do so stops the server and waits until nothing of it is left."""
-        if self._stopped:
+        """Give up this share; the last user to do so stops the server and waits for its end.
+
+        Raises:
+            ServerDidNotStopError: something of the server is left even after the last means.
+        """
+        if self._left:
             return
-        self._stopped = True
+        self._left = True
         self._given_up.set()
         if self._watcher is not None:
             self._watcher.join()
@@ -89,59 +111,32 @@ class Server:
         finally:
             self._users.close()
 
-    def give_up(self) -> None:
-        """Make a start that is under way in another thread end soon, with `StartAbandonedError`."""
-        self._given_up.set()
-
-    def enter(self) -> None:
-        """Become a user: start the server, or join the one that others use. Once only; see `start`."""
-        try:
-            with self._turn():
-                alone = self._users.take()
-                if alone and not is_free(self.folder.alive_lock):
-                    logger.info("Ending a PostgreSQL that an interrupted process left behind.")
-                    postmaster.stop(self.folder, None)
-                while not self._users.take(shared=True):
-                    self._pause()  # somebody who leaves looks for a moment whether it is the last
-                self._ensure_running()
-        except BaseException:
-            self._stopped = True
-            self._leave()
-            self._users.close()
-            raise
-        self._watcher = threading.Thread(target=self._watch, name="postgres-watch", daemon=True)
-        self._watcher.start()
-
     def _ensure_running(self) -> None:
         """With the turn: have a server that takes connections, whoever started it."""
+        if self._process is not None and self._process.poll() is not None:
+            self._process = None
+        require_major(self.folder, self.major)
         while (found := postmaster.running(self.folder)) is not None:
             if found.status != "stopping":
-                self._joined(
-                    postmaster.wait_until_ready(self.folder, self._process, self._given_up)
-                )
+                postmaster.wait_until_ready(self.folder, self._process, self._given_up)
                 return
             self._pause()
         alive = postmaster.take_alive(self.folder, self._given_up)
         try:
-            programs = binaries.reachable(
-                self._installed, self.folder.account, self.folder.identity
-            )
-            ensure_cluster(self.folder, programs, self._profile, alive, self._given_up)
-            users = (self.folder.account.name, pwd.getpwuid(os.geteuid()).pw_name)
-            configuration(self._profile, users).write(self.folder.cluster)
-            self._process = postmaster.spawn(
-                self.folder, programs, socket_folder(self.folder), alive
-            )
+            self._process = self._start(alive)
         finally:
             alive.close()
-        self._joined(postmaster.wait_until_ready(self.folder, self._process, self._given_up))
+        postmaster.wait_until_ready(self.folder, self._process, self._given_up)
 
-    def _joined(self, found: postmaster.PidFile) -> None:
-        if found.socket_folder is None:
-            raise EmbeddedServerError(
-                f"The server in {self.folder.path} has no socket to connect to."
-            )
-        self._socket_folder = found.socket_folder
+    def _start(self, alive: FileLock) -> subprocess.Popen[bytes]:
+        """With the turn and `alive.lock`: put everything in place and start a postmaster."""
+        folder = self.folder
+        programs = binaries.reachable(self._installed, folder.account, folder.identity)
+        ensure_cluster(folder, programs, self._profile, alive, self._given_up)
+        users = (folder.account.name, pwd.getpwuid(os.geteuid()).pw_name)
+        for file in configuration(self._profile, users):
+            folder.give_file(folder.cluster, file.name, file.text)
+        return postmaster.spawn(folder, programs, alive)
 
     def _leave(self) -> None:
         """Stop being a user, and stop the server if nobody else is one."""
@@ -158,22 +153,20 @@ class Server:
             finally:
                 turn.close()
             self._users.release()
-            time.sleep(postmaster.STEP_SECONDS)
+            time.sleep(postmaster.STEP_SECONDS)  # whoever has the turn is a user in a moment
 
     def _hand_over(self) -> None:
-        """Leave the server to those who still use it: it is our child no longer, and not ours to wait for."""
+        """Leave the server to those who still use it: it is no longer our child to wait for."""
         if self._process is not None and self._process.poll() is None:
             self._process.returncode = 0
 
     def _end(self) -> None:
-        """With the turn and nobody else a user: stop the server and remove what belongs to its run."""
+        """With the turn and nobody else a user: stop the server and remove what its run needed."""
         if not is_free(self.folder.alive_lock):
             postmaster.stop(self.folder, self._process)
         if self._process is not None:
             self._process.wait()
-        if self._socket_folder is not None:
-            with contextlib.suppress(FileNotFoundError):
-                self._socket_folder.rmdir()
+        self.folder.remove_socket()
         if not self.folder.account.is_ours:
             binaries.forget(self.folder.identity)
 
@@ -194,18 +187,14 @@ class Server:
                 return
             except (EmbeddedServerError, OSError) as problem:
                 pause_seconds = min(pause_seconds * 2, RESTART_SECONDS_MAX)
-                logger.error(
-                    "PostgreSQL did not start again; next try in %.1f s: %s", pause_seconds, problem
-                )  # noqa: TRY400  # the message is for an operator; a traceback adds nothing
+                logger.warning("It did not; next try in %.1f s. %s", pause_seconds, problem)
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
         """Have the turn at starting and stopping."""
         turn = FileLock(self.folder.turn_lock)
         try:
-            for _ in postmaster.waiting(
-                self._given_up, "Another process is starting or stopping PostgreSQL"
-            ):
+            for _ in postmaster.waiting(self._given_up, "Another process is starting PostgreSQL"):
                 if turn.take():
                     break
             yield
@@ -214,7 +203,7 @@ class Server:
 
     def _pause(self) -> None:
         if self._given_up.wait(postmaster.STEP_SECONDS):
-            raise StartAbandonedError("The start was abandoned.")
+            raise StartAbandonedError("The start of PostgreSQL was abandoned.")
 
 
 def prepare(
@@ -227,10 +216,10 @@ def prepare(
 def start(
     folder: Path, *, major: int = DEFAULT_MAJOR, profile: Profile = Profile.DURABLE
 ) -> Server:
-    """Start the server of a data folder, or join those who use it already. Blocks until it takes connections.
+    """Start the server of a data folder, or join those who use it. Blocks until it is ready.
 
     Args:
-        folder: where the data lies; made if it isn't there. Nothing but the server's files belongs into it.
+        folder: where the data lies; made if it isn't there. Nothing else belongs into it.
         major: the major version, 16 or 18.
         profile: durable, or fast for tests.
 

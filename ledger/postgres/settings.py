@@ -1,14 +1,13 @@
 """What the own server is told: its configuration, and who may connect.
 
-Written anew before every start, so that a new release brings its settings with it; what an operator wants otherwise goes
-into `local.conf` beside it, which is read last and never written. Nobody is trusted: the server listens on a socket in
-a private folder only, and asks the kernel who is calling (peer authentication), so there are no passwords to keep or
-to leak.
+Written anew before every start, so that a new release brings its settings with it; what an operator
+wants otherwise goes into `local.conf` beside it, which is read last and never written. Nobody is
+trusted: the server listens on a socket in a private folder only, and asks the kernel who is calling
+(peer authentication), so there are no passwords to keep or to leak.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 SUPERUSER_ROLE = "postgres"
 OWNER_ROLE = "pointmaster_owner"
@@ -89,30 +88,24 @@ TESTS_SETTINGS: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
-    """The texts of the three files a server reads at its start."""
+class ConfigurationFile:
+    """One of the files a server reads at its start."""
 
-    postgresql: str
-    authentication: str
-    identities: str
-
-    def write(self, cluster: Path) -> None:
-        """Put the files into the cluster's folder, keeping the owner and mode of those already there."""
-        (cluster / "postgresql.conf").write_text(self.postgresql)
-        (cluster / "pg_hba.conf").write_text(self.authentication)
-        (cluster / "pg_ident.conf").write_text(self.identities)
+    name: str
+    text: str
 
 
-def configuration(profile: Profile, system_users: tuple[str, ...]) -> Configuration:
+def configuration(profile: Profile, system_users: tuple[str, ...]) -> tuple[ConfigurationFile, ...]:
     """The server's configuration.
 
     Args:
         profile: durable, or fast for tests.
-        system_users: names of the operating system's accounts that may connect, as any of the three roles.
+        system_users: names of the operating system's accounts that may connect, as any of the three
+            roles.
     """
     chosen = SETTINGS | (TESTS_SETTINGS if profile is Profile.TESTS else {})
     lines = [
-        "# Written by Pointmaster before every start. Put your own settings into local.conf beside this file.",
+        "# Written by Pointmaster before every start. Your own settings go into local.conf.",
         *(f"{name} = {value}" for name, value in chosen.items()),
         "include_if_exists = 'local.conf'",
     ]
@@ -121,11 +114,15 @@ def configuration(profile: Profile, system_users: tuple[str, ...]) -> Configurat
         for user in dict.fromkeys(system_users)
         for role in (SUPERUSER_ROLE, OWNER_ROLE, SERVICE_ROLE)
     ]
-    return Configuration(
-        postgresql="\n".join(lines) + "\n",
-        authentication="# The kernel says who calls; nobody else gets in.\nlocal all all peer map=pointmaster\n",
-        identities="\n".join(maps) + "\n",
+    return (
+        ConfigurationFile("postgresql.conf", _lines(lines)),
+        ConfigurationFile("pg_hba.conf", "local all all peer map=pointmaster\n"),
+        ConfigurationFile("pg_ident.conf", _lines(maps)),
     )
+
+
+def _lines(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _quoted(name: str) -> str:
@@ -143,4 +140,4 @@ REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
 
 GRANT CONNECT, TEMPORARY ON DATABASE {DATABASE} TO {SERVICE_ROLE};
 """
-"""What a new cluster is given once, statement by statement separated by blank lines (see `cluster`)."""
+"""What a new cluster is given once; blank lines separate the statements (see `cluster`)."""

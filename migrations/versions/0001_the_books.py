@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("lot", sa.Integer(), nullable=False),
         sa.Column("line", sa.SmallInteger(), nullable=False),
+        sa.Column("place", sa.SmallInteger(), nullable=False),
         sa.CheckConstraint("amount > 0", name=op.f("allocation_amount_check")),
         sa.PrimaryKeyConstraint("holder_id", "number", "line", "lot", name=op.f("allocation_pk")),
         schema="ledger",
