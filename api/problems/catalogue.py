@@ -1,0 +1,228 @@
+"""Every problem the doors answer with: its stable code, its status, what it means, what to do.
+
+The one hard idea: the catalogue is the single source; statuses, titles, the OpenAPI document and
+`docs/errors.md` all come from it. What the books refuse keeps the books' own code.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.outcomes import Code
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """A kind of problem.
+
+    Attributes:
+        code: What programs branch on; never renamed.
+        status: The HTTP status. Of what is only ever one item's problem in a batch, too.
+        title: The same for every occurrence.
+        explanation: What it means and what to do, for the person who meets it.
+    """
+
+    code: str
+    status: int
+    title: str
+    explanation: str
+
+    @property
+    def uri(self) -> str:
+        """The `type` of the document: where this very explanation can be read."""
+        return f"/problems/{self.code}"
+
+
+REQUEST_INVALID: Final = ProblemType(
+    "request_invalid",
+    400,
+    "The request can't be read",
+    "Some fields are missing, misspelt or of the wrong form; `errors` lists every one of them. "
+    "Nothing was booked. Correct the request and send it again; the idempotency key is still free.",
+)
+JSON_INVALID: Final = ProblemType(
+    "json_invalid",
+    400,
+    "The body is no valid JSON",
+    "The body could not be read as JSON in UTF-8; `detail` says where reading ended.",
+)
+UNAUTHENTICATED: Final = ProblemType(
+    "unauthenticated",
+    401,
+    "No valid API key",
+    "The request carries no API key that works: send `Authorization: Bearer pm_…`. The answer is "
+    "the same for a missing, misspelt, unknown, expired or revoked key. `pointmaster keys list` "
+    "shows which keys work; a new key works after at most three seconds.",
+)
+SCOPE_MISSING: Final = ProblemType(
+    "scope_missing",
+    403,
+    "The API key may not do this",
+    "The key works but lacks the scope named in `detail`. Scopes can't be added to a key: make one "
+    "that has them with `pointmaster keys create`.",
+)
+NOT_FOUND: Final = ProblemType(
+    "not_found",
+    404,
+    "There is nothing here",
+    "The address does not exist, or what it names does not, or it belongs to another tenant.",
+)
+METHOD_NOT_ALLOWED: Final = ProblemType(
+    "method_not_allowed",
+    405,
+    "The address does not know this method",
+    "The `Allow` header lists the methods it knows.",
+)
+BODY_TOO_LARGE: Final = ProblemType(
+    "body_too_large",
+    413,
+    "The body is too large",
+    "`detail` says how many bytes are allowed. Send a batch in several parts.",
+)
+MEDIA_TYPE_UNSUPPORTED: Final = ProblemType(
+    "media_type_unsupported",
+    415,
+    "The body must be JSON",
+    "Send `Content-Type: application/json`.",
+)
+DEFINITION_UNKNOWN: Final = ProblemType(
+    "definition_unknown",
+    422,
+    "The tenant has no such point definition",
+    "`definitionId` names none of the definitions of the key's tenant in `pointmaster.toml`.",
+)
+TOO_MANY_REQUESTS: Final = ProblemType(
+    "too_many_requests",
+    429,
+    "Too many requests at once",
+    "The service works on as many requests as it can. Send the same request again after the "
+    "seconds in `Retry-After`; a posting with the same idempotency key is booked once.",
+)
+INTERNAL: Final = ProblemType(
+    "internal",
+    500,
+    "Something went wrong here",
+    "The mistake is ours. Give the `requestId` to whoever runs the service: its log tells more. A "
+    "posting may or may not have been booked: send it again with the same idempotency key, which "
+    "books it once at most.",
+)
+UNAVAILABLE: Final = ProblemType(
+    "unavailable",
+    503,
+    "Not at this moment",
+    "The service is starting, ending, or has lost its database. Send the same request again after "
+    "the seconds in `Retry-After`; a posting with the same idempotency key is booked once.",
+)
+
+KEY_REUSED: Final = ProblemType(
+    Code.KEY_REUSED,
+    409,
+    "The idempotency key was used for something else",
+    "A request with this key and other content is in the books. A repeat must be the same in every "
+    "field; a new transaction needs a new key. Keys stay taken for ever.",
+)
+
+_RULES: Final = (
+    KEY_REUSED,
+    ProblemType(
+        Code.INSUFFICIENT_POINTS,
+        422,
+        "There are not enough points",
+        "`detail` says how many are available. Nothing was booked. A till that had to let the "
+        "purchase happen offline sends `allowDebt`.",
+    ),
+    ProblemType(
+        Code.EFFECTIVE_IN_FUTURE,
+        422,
+        "The transaction lies in the future",
+        "`effectiveAt` is more than five minutes ahead of the books' clock. Points that can be "
+        "spent later are earned now with `validFrom`.",
+    ),
+    ProblemType(
+        Code.EFFECTIVE_BEFORE_ORIGINAL,
+        422,
+        "It happens before what it takes back",
+        "`effectiveAt` is earlier than that of the transaction named by `reverses`.",
+    ),
+    ProblemType(
+        Code.VALIDITY_EMPTY,
+        422,
+        "The points would never be valid",
+        "`validTo` must be later than `validFrom` or, without that, than `effectiveAt`.",
+    ),
+    ProblemType(
+        Code.VALID_FROM_BEFORE_EFFECTIVE,
+        422,
+        "The points would be valid before they are earned",
+        "`validFrom` must not be earlier than `effectiveAt`.",
+    ),
+    ProblemType(
+        Code.ORIGINAL_UNKNOWN,
+        422,
+        "What is to be taken back is not in the books",
+        "`reverses` names no transaction of this contact. If the purchase is still on its way, post "
+        "it first.",
+    ),
+    ProblemType(
+        Code.ORIGINAL_OF_ANOTHER_DEFINITION,
+        422,
+        "What is to be taken back is of other points",
+        "The transaction named by `reverses` was booked under another `definitionId`.",
+    ),
+    ProblemType(
+        Code.ORIGINAL_WRONG_KIND,
+        422,
+        "That can't be taken back in this way",
+        "A return takes back an earn, not another kind of transaction.",
+    ),
+    ProblemType(
+        Code.RETURN_EXCEEDS_ORIGINAL,
+        422,
+        "More would come back than there was",
+        "With the returns already booked, this one would exceed the original transaction.",
+    ),
+    ProblemType(
+        Code.WHOLE_DIFFERS,
+        422,
+        "The original spend differs",
+        "`whole` must be the same in every return of one purchase.",
+    ),
+    ProblemType(
+        Code.BALANCE_TOO_LARGE,
+        422,
+        "The balance would be too large",
+        "The account could not hold the points. No program needs that many: look for a mistaken "
+        "amount.",
+    ),
+    ProblemType(
+        Code.BATCH_NOT_BOOKED,
+        422,
+        "Another item of the batch was refused",
+        "The batch was sent with `atomic`, and at least one item could not be booked, so none was. "
+        "The other outcomes say which. Every key is still free.",
+    ),
+)
+
+CATALOGUE: Final[dict[str, ProblemType]] = {
+    problem.code: problem
+    for problem in (
+        JSON_INVALID,
+        REQUEST_INVALID,
+        UNAUTHENTICATED,
+        SCOPE_MISSING,
+        NOT_FOUND,
+        METHOD_NOT_ALLOWED,
+        BODY_TOO_LARGE,
+        MEDIA_TYPE_UNSUPPORTED,
+        DEFINITION_UNKNOWN,
+        *_RULES,
+        TOO_MANY_REQUESTS,
+        INTERNAL,
+        UNAVAILABLE,
+    )
+}
+"""Every problem by its code, in the order of statuses where nothing better suggests itself."""
+
+
+def of_rule(code: Code) -> ProblemType:
+    """The problem of a rule of the books."""
+    return CATALOGUE[code]
