@@ -5,6 +5,7 @@ amount from its debit side to its credit side; its allocations say which lots th
 to. What a lot or a bucket holds is the sum of these and nothing else (`ledger.state` folds them).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -137,7 +138,16 @@ class Transaction:
 
     @property
     def net(self) -> Points:
-        """What the transaction did to the holder's points: only the program's side counts."""
-        gained = sum(t.amount for t in self.transfers if not t.debit.is_bucket)
-        lost = sum(t.amount for t in self.transfers if not t.credit.is_bucket)
-        return Points(gained - lost)
+        """What the transaction did to the holder's points."""
+        return net_of(self.transfers)
+
+
+def net_of(transfers: Iterable[Transfer]) -> Points:
+    """What transfers do to a holder's points: only those with the program's side count."""
+    net = 0
+    for transfer in transfers:
+        if not transfer.debit.is_bucket:
+            net += transfer.amount
+        elif not transfer.credit.is_bucket:
+            net -= transfer.amount
+    return Points(net)

@@ -119,6 +119,32 @@ def take(
         _transfer(draft, LedgerAccount.EXPIRED, LedgerAccount.AVAILABLE, parts, instant)
 
 
+def owe(draft: Draft, amount: int, at: datetime, credit: LedgerAccount) -> None:
+    """Book what lots could not give as debt; points that came in later repay it as they came.
+
+    That happens only to a debit that comes late: at its instant nothing was there, but something
+    is now, and available and debt are never both above zero.
+    """
+    account = draft.account
+    draft.transfer(LedgerAccount.DEBT, credit, amount, at)
+    if account.available == 0:
+        return
+    standing = [lot for lot in account.lots.values() if lot.active and lot.remaining]
+    for lot in sorted(standing, key=consumption_order):
+        came_in = max(at, lot.valid_from)
+        _repay(draft, lot, headroom(lot, came_in), came_in)
+        if lot.movements is not None:
+            # What was given back to the lot later still can only repay from then on.
+            _repay(draft, lot, lot.remaining, max(came_in, *(when for when, _ in lot.movements)))
+
+
+def _repay(draft: Draft, lot: LotState, most: int, at: datetime) -> None:
+    amount = Points(min(most, lot.remaining, draft.account.debt))
+    if amount > 0:
+        parts = (Allocation(lot.lot, amount),)
+        draft.transfer(LedgerAccount.AVAILABLE, LedgerAccount.DEBT, amount, at, parts)
+
+
 def _transfer(
     draft: Draft,
     debit: LedgerAccount,

@@ -46,8 +46,10 @@ INSERT_TRANSFERS = """
 """
 
 INSERT_ALLOCATIONS = """
-    insert into ledger.allocation (holder_id, number, amount, lot, line)
-    select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::integer[], $5::smallint[])
+    insert into ledger.allocation (holder_id, number, amount, lot, line, place)
+    select * from unnest(
+        $1::uuid[], $2::bigint[], $3::bigint[], $4::integer[], $5::smallint[], $6::smallint[]
+    )
 """
 
 INSERT_LOTS = """
@@ -181,12 +183,13 @@ async def _store_transfers(connection: Connection, entries: Sequence[Entry]) -> 
                 told.definition, debit, credit,
             ))  # fmt: skip
             allocations += [
-                (told.holder, told.number, part.amount, part.lot, line) for part in parts
+                (told.holder, told.number, part.amount, part.lot, line, place)
+                for place, part in enumerate(parts, start=1)
             ]
     if transfers:
         await connection.execute(INSERT_TRANSFERS, *_columns(transfers, 9))
     if allocations:
-        await connection.execute(INSERT_ALLOCATIONS, *_columns(allocations, 5))
+        await connection.execute(INSERT_ALLOCATIONS, *_columns(allocations, 6))
 
 
 async def _store_lots(

@@ -224,7 +224,8 @@ allocation = Table(
     _points("amount"),
     Column("lot", Integer, nullable=False),
     Column("line", SmallInteger, nullable=False),
-    PrimaryKeyConstraint("holder_id", "number", "line", "lot"),
+    Column("place", SmallInteger, nullable=False),
+    PrimaryKeyConstraint("holder_id", "number", "line", "place"),
     CheckConstraint("amount > 0", name="amount"),
 )
 

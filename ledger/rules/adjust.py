@@ -4,7 +4,7 @@ from ledger.amounts import Points
 from ledger.draft import Draft
 from ledger.due import settle
 from ledger.kinds import LedgerAccount
-from ledger.lots import consume, take
+from ledger.lots import consume, owe, take
 from ledger.requests import Adjust
 from ledger.rules.context import Moment
 
@@ -22,4 +22,4 @@ def adjust(draft: Draft, request: Adjust, moment: Moment) -> None:
     found = consume(draft.account, Points(-request.amount), effective_at)
     take(draft, found.takes, effective_at, LedgerAccount.ADJUSTED)
     if found.short:
-        draft.transfer(LedgerAccount.DEBT, LedgerAccount.ADJUSTED, found.short, effective_at)
+        owe(draft, found.short, effective_at, LedgerAccount.ADJUSTED)

@@ -3,7 +3,7 @@
 from ledger.amounts import format_amount
 from ledger.draft import Draft
 from ledger.kinds import LedgerAccount
-from ledger.lots import consume, take
+from ledger.lots import consume, owe, take
 from ledger.outcomes import Code, RefusedError
 from ledger.requests import Redeem
 from ledger.rules.context import Moment
@@ -22,4 +22,4 @@ def redeem(draft: Draft, request: Redeem, moment: Moment) -> None:
         )
     take(draft, found.takes, moment.effective_at, LedgerAccount.REDEEMED)
     if found.short:
-        draft.transfer(LedgerAccount.DEBT, LedgerAccount.REDEEMED, found.short, moment.effective_at)
+        owe(draft, found.short, moment.effective_at, LedgerAccount.REDEEMED)

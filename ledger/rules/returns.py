@@ -12,7 +12,7 @@ from ledger.amounts import Points
 from ledger.draft import Draft
 from ledger.facts import Allocation
 from ledger.kinds import Kind, LedgerAccount
-from ledger.lots import consume, headroom, take
+from ledger.lots import consume, headroom, owe, take
 from ledger.outcomes import Code, RefusedError
 from ledger.policies import Returns
 from ledger.requests import Return
@@ -97,5 +97,5 @@ def take_back(draft: Draft, request: Return, original: Original, moment: Moment)
         room = moment.definition.debt_room(at, account.debt)
         owed = wanted if room is None else min(wanted, room)
         if owed:
-            draft.transfer(LedgerAccount.DEBT, LedgerAccount.ISSUED, owed, at)
+            owe(draft, owed, at, LedgerAccount.ISSUED)
     return asked

@@ -57,7 +57,7 @@ def upgrade() -> None:
         sa.Column("line", sa.SmallInteger(), nullable=False),
         sa.Column("place", sa.SmallInteger(), nullable=False),
         sa.CheckConstraint("amount > 0", name=op.f("allocation_amount_check")),
-        sa.PrimaryKeyConstraint("holder_id", "number", "line", "lot", name=op.f("allocation_pk")),
+        sa.PrimaryKeyConstraint("holder_id", "number", "line", "place", name=op.f("allocation_pk")),
         schema="ledger",
     )
     op.create_table(

@@ -1,0 +1,174 @@
+"""Auditing one holder: fold every fact again and compare with what is stored.
+
+The one hard idea: the audit uses the very fold that posting uses (`AccountState.apply`) and the
+very chain, on facts read back; so it finds whatever was changed behind the books' back: a row
+rewritten, removed or slipped in, a bucket or a remaining that drifted, a chain that was cut.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.chain import GENESIS, chain_hash, text_hash
+from ledger.facts import Transaction
+from ledger.history import Recorded
+from ledger.identity import DefinitionId, HolderId
+from ledger.state import AccountState, LotState
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that does not hold.
+
+    Attributes:
+        rule: Which of the rules that always hold, by its number in `docs/books.md`.
+        place: Where: the holder and, where it applies, the transaction, account or lot.
+        message: What was found and what should have been.
+        is_warning: The books are right, but a guard around them is not as it should be.
+    """
+
+    rule: int
+    place: str
+    message: str
+    is_warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHolder:
+    """A holder as stored, to be compared with its facts."""
+
+    id: HolderId
+    number: int
+    head: bytes
+    last_recorded_at: datetime | None
+    last_lot: int
+    salt: bytes | None
+    accounts: Mapping[DefinitionId, AccountState]
+    lots: Sequence[LotState]
+
+
+def audit(holder: StoredHolder, chain: Iterable[Recorded]) -> Iterator[Finding]:
+    """Yield what is wrong with a holder; nothing where all is right."""
+    folded: dict[DefinitionId, AccountState] = {}
+    previous, number, recorded_at, last_lot = GENESIS, 0, None, 0
+    for recorded in chain:
+        told = recorded.transaction
+        place = f"holder {holder.id}, transaction {told.number}"
+        number += 1
+        if told.number != number:
+            yield Finding(9, place, f"is not number {number}: a transaction is missing before it")
+            number = told.number
+        if recorded_at is not None and told.recorded_at <= recorded_at:
+            yield Finding(8, place, "was recorded no later than the one before it")
+        recorded_at = told.recorded_at
+        yield from _audit_chain(recorded, holder.salt, previous, place)
+        previous = recorded.hash
+        account = folded.setdefault(told.definition, AccountState(told.definition))
+        yield from _audit_transaction(told, account, place)
+        last_lot += len(told.lots)
+    if (number, previous) != (holder.number, holder.head):
+        yield Finding(
+            9,
+            f"holder {holder.id}",
+            f"says its last transaction is {holder.number}; the chain ends at {number}",
+        )
+    if last_lot != holder.last_lot:
+        yield Finding(9, f"holder {holder.id}", f"counts {holder.last_lot} lots of {last_lot}")
+    yield from _audit_state(holder, folded)
+
+
+def _audit_chain(
+    recorded: Recorded, salt: bytes | None, previous: bytes, place: str
+) -> Iterator[Finding]:
+    told = recorded.transaction
+    if salt is not None and text_hash(told.texts, salt) != recorded.texts_hash:
+        yield Finding(9, place, "its texts are not those that were hashed into the chain")
+    if chain_hash(told, recorded.texts_hash, previous) != recorded.hash:
+        yield Finding(9, place, "its facts do not give the hash that was chained")
+
+
+def _audit_transaction(told: Transaction, account: AccountState, place: str) -> Iterator[Finding]:
+    if told.effective_at > told.recorded_at:
+        yield Finding(8, place, "takes effect after it was recorded")
+    issues = {issue.line: issue for issue in told.lots}
+    for transfer in told.transfers:
+        unknown = [part.lot for part in transfer.allocations if part.lot not in account.lots]
+        if unknown:
+            yield Finding(3, place, f"line {transfer.line} names lot {unknown[0]} before its issue")
+            continue
+        account.apply(transfer)
+        issue = issues.get(transfer.line)
+        if issue is not None:
+            account.issue(issue, told.number, active=issue.valid_from <= issue.effective_at)
+    for term in told.terms:
+        account.amend(term)
+    balance = account.balance
+    if balance != told.after:
+        yield Finding(
+            3, place, f"left {_buckets(balance)} by its transfers, {_buckets(told.after)} as stored"
+        )
+    if min(balance) < 0 or (balance.available > 0 and balance.debt > 0):
+        yield Finding(3, place, f"left buckets that can't be: {_buckets(balance)}")
+
+
+def _audit_state(
+    holder: StoredHolder, folded: Mapping[DefinitionId, AccountState]
+) -> Iterator[Finding]:
+    stored_lots = {(lot.definition, lot.lot): lot for lot in holder.lots}
+    for definition in sorted({*folded, *holder.accounts}):
+        place = f"holder {holder.id}, definition {definition}"
+        account = folded.get(definition, AccountState(definition))
+        stored = holder.accounts.get(definition)
+        if stored is None:
+            yield Finding(3, place, "has transactions but no account")
+            continue
+        if stored.balance != account.balance:
+            yield Finding(
+                3,
+                place,
+                f"stores {_buckets(stored.balance)}; transfers make {_buckets(account.balance)}",
+            )
+        if (stored.debt_since, stored.last_effective_at) != (
+            account.debt_since,
+            account.last_effective_at,
+        ):
+            yield Finding(3, place, "stores other instants of debt or of last effect")
+        remaining = sum(lot.remaining for lot in account.lots.values())
+        if remaining != account.available + account.pending:
+            yield Finding(3, place, f"lots hold {remaining}, available and pending do not")
+        boundary = _first_boundary(account)
+        if boundary is not None and (stored.next_due_at is None or stored.next_due_at > boundary):
+            yield Finding(4, place, f"would miss what falls due at {boundary.isoformat()}")
+        for lot in account.lots.values():
+            yield from _audit_lot(lot, stored_lots.pop((definition, lot.lot), None), place)
+    for definition, number in stored_lots:
+        place = f"holder {holder.id}, definition {definition}"
+        yield Finding(3, place, f"stores lot {number} that no transaction issued")
+
+
+def _audit_lot(lot: LotState, stored: LotState | None, place: str) -> Iterator[Finding]:
+    if stored is None:
+        yield Finding(3, place, f"lot {lot.lot} is missing")
+        return
+    fields = ("issued", "remaining", "lapsed", "active", "valid_from", "valid_to", "term")
+    for name in fields:
+        if getattr(lot, name) != getattr(stored, name):
+            yield Finding(
+                3,
+                place,
+                f"lot {lot.lot} stores {name} {getattr(stored, name)}; "
+                f"its facts make {getattr(lot, name)}",
+            )
+
+
+def _first_boundary(account: AccountState) -> datetime | None:
+    boundaries = [
+        lot.valid_to if lot.active else lot.valid_from
+        for lot in account.lots.values()
+        if lot.remaining
+    ]
+    return min((boundary for boundary in boundaries if boundary is not None), default=None)
+
+
+def _buckets(balance: tuple[int, int, int, int]) -> str:
+    return "available {}, pending {}, held {}, debt {}".format(*balance)

@@ -1,0 +1,257 @@
+"""What always holds, checked: one place that serves tests, `pointmaster verify` and the metrics.
+
+The one hard idea: each chunk of holders is read in one snapshot and audited by the fold that
+posting uses; what spans holders (the trial balance, the roll-ups, the keys, the guards of the
+facts) is asked of the database in a few set-based statements. The numbers of the rules are those
+of `docs/books.md`.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from uuid import UUID
+
+from ledger.auditing import Finding, StoredHolder, audit
+from ledger.connection import Connection
+from ledger.history import recorded_of
+from ledger.identity import DefinitionId, HolderId, TenantId
+from ledger.kinds import LedgerAccount
+from ledger.loading import account_from, lot_from
+from ledger.state import AccountState, LotState
+from ledger.tenants import Catalogue
+from ledger.trial_balance import trial_balance
+
+__all__ = ["FACTS", "FINDINGS_MAX", "Finding", "check", "check_holders", "check_whole"]
+
+CHUNK_TRANSACTIONS = 20_000
+"""How many transactions are audited in one snapshot; one holder may exceed it."""
+
+CHUNK_HOLDERS_MAX = 5_000
+
+FINDINGS_MAX = 1_000
+"""After so many findings a check stops: the books are wrong, a longer list helps nobody."""
+
+FACTS = ("transaction", "transfer", "allocation", "idempotency", "definition_policy")
+
+NEXT_HOLDERS = """
+    -- The next holders by id, as many as make a chunk. Index: holder_pk.
+    select * from ledger.holder
+    where ($1::uuid is null or id > $1) and ($2::smallint is null or tenant_id = $2)
+    order by id limit $3
+"""
+
+ACCOUNTS_OF = "select * from ledger.account where holder_id = any($1::uuid[])"
+LOTS_OF = "select * from ledger.lot where holder_id = any($1::uuid[])"
+
+KEYS_LOST = """
+    -- Keys that point to no transaction. Index: transaction_pk.
+    select idempotency.holder_id, idempotency.number from ledger.idempotency
+    left join ledger.transaction using (holder_id, number)
+    where transaction.id is null limit 100
+"""
+
+KEYED_AND_KEPT = """
+    select (select count(*) from ledger.idempotency) as kept,
+           (select count(*) from ledger.transaction where kind < 20) as keyed
+"""
+
+ROLLED_UP = """
+    -- Roll-ups against the stored buckets, bucket by bucket.
+    select definition_id, account, sum(amount)::bigint as amount from ledger.rollup
+    where account < 11 group by definition_id, account
+"""
+
+BUCKETS = """
+    select definition_id, sum(available)::bigint as available, sum(pending)::bigint as pending,
+           sum(held)::bigint as held, -sum(debt)::bigint as debt
+    from ledger.account group by definition_id
+"""
+
+GUARDS = """
+    -- Which tables of facts lack a trigger that refuses changes, or grant more than they should.
+    select table_name,
+           (select count(*) from pg_trigger
+            where tgrelid = ('ledger.' || quote_ident(table_name))::regclass
+              and not tgisinternal and tgenabled <> 'D') as triggers,
+           has_table_privilege('ledger.' || quote_ident(table_name), 'DELETE') as may_delete
+    from unnest($1::text[]) as table_name
+"""
+
+
+async def check(
+    connection: Connection,
+    catalogue: Catalogue,
+    *,
+    tenant: TenantId | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Finding]:
+    """Check everything; an empty list means the books are right.
+
+    `progress` is told how many transactions are audited, of how many. At most `FINDINGS_MAX`
+    findings. Not to be called inside a transaction.
+    """
+    findings: list[Finding] = []
+    async for found in check_holders(connection, tenant=tenant, progress=progress):
+        findings.append(found)
+        if len(findings) == FINDINGS_MAX:
+            return findings
+    return findings + await check_whole(connection, catalogue)
+
+
+async def check_holders(
+    connection: Connection,
+    *,
+    tenant: TenantId | None = None,
+    after: HolderId | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> AsyncIterator[Finding]:
+    """Audit every holder (after a given one, by id), chunk by chunk."""
+    total: int = await connection.fetchval(
+        "select coalesce(sum(number), 0)::bigint from ledger.holder where $1::smallint is null"
+        " or tenant_id = $1",
+        tenant,
+    )
+    audited = 0
+    last: UUID | None = after
+    while True:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            holders = await _next_holders(connection, last, tenant)
+            findings = [] if not holders else await _audit_chunk(connection, holders)
+        for finding in findings:
+            yield finding
+        if not holders:
+            return
+        last = holders[-1].id
+        audited += sum(holder.number for holder in holders)
+        if progress is not None:
+            progress(audited, max(total, audited))
+
+
+async def _next_holders(
+    connection: Connection, last: UUID | None, tenant: TenantId | None
+) -> list[StoredHolder]:
+    chunk: list[StoredHolder] = []
+    transactions = 0
+    for row in await connection.fetch(NEXT_HOLDERS, last, tenant, CHUNK_HOLDERS_MAX):
+        transactions += row["number"]
+        if chunk and transactions > CHUNK_TRANSACTIONS:
+            break
+        chunk.append(
+            StoredHolder(
+                HolderId(row["id"]),
+                row["number"],
+                row["head"],
+                row["last_recorded_at"],
+                row["last_lot"],
+                row["salt"],
+                {},
+                (),
+            )
+        )
+    return chunk
+
+
+async def _audit_chunk(connection: Connection, holders: Sequence[StoredHolder]) -> list[Finding]:
+    ids = [holder.id for holder in holders]
+    chains = await recorded_of(connection, ids)
+    accounts: dict[HolderId, dict[DefinitionId, AccountState]] = defaultdict(dict)
+    for row in await connection.fetch(ACCOUNTS_OF, ids):
+        account = account_from(row)
+        accounts[HolderId(row["holder_id"])][account.definition] = account
+    lots: dict[HolderId, list[LotState]] = defaultdict(list)
+    for row in await connection.fetch(LOTS_OF, ids):
+        lots[HolderId(row["holder_id"])].append(lot_from(row))
+    findings: list[Finding] = []
+    for holder in holders:
+        whole = StoredHolder(
+            holder.id,
+            holder.number,
+            holder.head,
+            holder.last_recorded_at,
+            holder.last_lot,
+            holder.salt,
+            accounts.get(holder.id, {}),
+            lots.get(holder.id, ()),
+        )
+        findings += audit(whole, chains[holder.id])
+    return findings
+
+
+async def check_whole(connection: Connection, catalogue: Catalogue) -> list[Finding]:
+    """Check what spans holders: both sides of the books, the roll-ups, the keys, the guards."""
+    findings: list[Finding] = []
+    for record in catalogue.tenants.values():
+        trial = await trial_balance(connection, catalogue, record.id)
+        findings += [
+            Finding(
+                1,
+                f"tenant {record.name}, "
+                f"definition {catalogue.definitions[one.definition].engage_id}",
+                f"holders have {one.holders_side}, the program says {one.program_side}",
+            )
+            for one in trial.definitions
+            if one.difference
+        ]
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        findings += await _check_rollups(connection)
+        findings += await _check_keys(connection)
+        findings += await _check_guards(connection)
+    return findings
+
+
+async def _check_rollups(connection: Connection) -> list[Finding]:
+    rolled_up: dict[tuple[int, int], int] = {}
+    for row in await connection.fetch(ROLLED_UP):
+        rolled_up[row["definition_id"], row["account"]] = row["amount"]
+    findings = []
+    for row in await connection.fetch(BUCKETS):
+        for bucket in (one for one in LedgerAccount if one.is_bucket):
+            rolled = rolled_up.get((row["definition_id"], bucket), 0)
+            if rolled != row[bucket.word]:
+                findings.append(
+                    Finding(
+                        1,
+                        f"definition {row['definition_id']}, {bucket.word}",
+                        f"accounts hold {row[bucket.word]}, roll-ups make {rolled}",
+                    )
+                )
+    return findings
+
+
+async def _check_keys(connection: Connection) -> list[Finding]:
+    findings = [
+        Finding(
+            5,
+            f"holder {row['holder_id']}, transaction {row['number']}",
+            "is missing, but its idempotency key is kept",
+        )
+        for row in await connection.fetch(KEYS_LOST)
+    ]
+    counts = await connection.fetchrow(KEYED_AND_KEPT)
+    if counts is not None and counts["kept"] != counts["keyed"]:
+        findings.append(
+            Finding(
+                5,
+                "idempotency",
+                f"{counts['kept']} keys are kept for {counts['keyed']} keyed transactions",
+            )
+        )
+    return findings
+
+
+async def _check_guards(connection: Connection) -> list[Finding]:
+    findings = []
+    for row in await connection.fetch(GUARDS, list(FACTS)):
+        if row["triggers"] < 2:
+            findings.append(
+                Finding(2, f"table {row['table_name']}", "has lost a trigger that refuses changes")
+            )
+        if row["may_delete"]:
+            findings.append(
+                Finding(
+                    2,
+                    f"table {row['table_name']}",
+                    "may be deleted from by this very role: give the service a role of its own",
+                    is_warning=True,
+                )
+            )
+    return findings
