@@ -80,8 +80,9 @@ async def create_database(server: Server, name: str, template: str) -> Database:
     """A database of the server, owned as in production."""
     administration = await connect(server.dsn_superuser)
     try:
+        # Copying files takes a third of the time of the default, which logs every page.
         await administration.execute(
-            f"CREATE DATABASE {name} OWNER {OWNER_ROLE} TEMPLATE {template}"
+            f"CREATE DATABASE {name} OWNER {OWNER_ROLE} TEMPLATE {template} STRATEGY file_copy"
         )
         await administration.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
         await administration.execute(

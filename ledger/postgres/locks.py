@@ -40,6 +40,15 @@ class FileLock:
             return False
         return True
 
+    def is_at(self, path: Path) -> bool:
+        """Whether the file is still the one that lies at `path`."""
+        try:
+            there = path.stat()
+        except FileNotFoundError:
+            return False
+        opened = os.fstat(self.descriptor)
+        return (opened.st_dev, opened.st_ino) == (there.st_dev, there.st_ino)
+
     def release(self) -> None:
         """Give the lock up for every holder of this descriptor."""
         fcntl.flock(self.descriptor, fcntl.LOCK_UN)

@@ -80,6 +80,7 @@ def spawn(folder: DataFolder, programs: Programs, alive: FileLock) -> subprocess
     It gets a session of its own, so that a Ctrl-C meant for the service does not reach it.
     """
     _remove_stale_pid_file(folder)
+    folder.remove_socket()
     folder.give_folder(folder.socket_folder)
     with (
         folder.entrance(folder.cluster) as cluster,
@@ -181,6 +182,15 @@ def stop(folder: DataFolder, process: subprocess.Popen[bytes] | None) -> None:
     raise ServerDidNotStopError(
         f"Something of the server in {folder.path} is still there; ps -ef may show what."
     )
+
+
+def stop_child(process: subprocess.Popen[bytes]) -> None:
+    """End a server of which nothing but the process is left: its folder was taken away."""
+    for means, seconds in STOP_STAGES:
+        process.send_signal(means)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+            return
 
 
 def waiting(given_up: threading.Event, what: str) -> Iterator[float]:

@@ -140,7 +140,7 @@ class Server:
 
     def _leave(self) -> None:
         """Stop being a user, and stop the server if nobody else is one."""
-        while True:
+        while self._users.is_at(self.folder.users_lock):
             self._users.release()
             if not self._users.take():
                 self._hand_over()
@@ -154,6 +154,8 @@ class Server:
                 turn.close()
             self._users.release()
             time.sleep(postmaster.STEP_SECONDS)  # whoever has the turn is a user in a moment
+        if self._process is not None:
+            postmaster.stop_child(self._process)
 
     def _hand_over(self) -> None:
         """Leave the server to those who still use it: it is no longer our child to wait for."""
