@@ -159,7 +159,7 @@ _RULES: Final = (
         Code.ORIGINAL_UNKNOWN,
         422,
         "What is to be taken back is not in the books",
-        "`reverses` names no transaction of this contact. If the purchase is still on its way, post "
+        "`reverses` names no transaction of this contact. If the purchase is still under way, post "
         "it first.",
     ),
     ProblemType(

@@ -50,7 +50,8 @@ EXPLANATIONS: Final[dict[FieldCode, str]] = {
     FieldCode.TOO_LONG: "The text or list is longer than allowed.",
     FieldCode.OUT_OF_RANGE: "The number is smaller or larger than allowed.",
     FieldCode.CONTROL_CHARACTER: (
-        "The text holds a control character (U+0000 to U+001F, U+007F), a line break for example."
+        "The text holds a control character (U+0000 to U+001F, U+007F), a line break for example, "
+        "or half a character (an unpaired surrogate)."
     ),
     FieldCode.GUID_INVALID: (
         "The value is no GUID such as `1dfe06cd-a1be-4423-8ed4-afd900d998aa`; case does not matter."

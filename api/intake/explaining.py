@@ -1,0 +1,146 @@
+"""Saying what is wrong with a request: every field at once, each with its code.
+
+The one hard idea: the explanation reads the same structs that the fast reader decodes into, so a
+field can't be known to one and unknown to the other. It runs only for requests that were refused.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from api.documents.requests import REQUESTS
+from api.intake import checks
+from api.intake.checks import Check
+from api.intake.exact import Members, type_word
+from api.problems.fields import FieldCode, FieldError
+from ledger.identity import KEY_LENGTH_MAX
+from ledger.requests import SOURCE_LENGTH_MAX, TEXT_LENGTH_MAX
+
+CHECKS: Final[dict[str, Check]] = {
+    "idempotencyKey": checks.text(KEY_LENGTH_MAX),
+    "contactId": checks.guid,
+    "definitionId": checks.whole_number,
+    "source": checks.text(SOURCE_LENGTH_MAX),
+    "description": checks.text(TEXT_LENGTH_MAX),
+    "reference": checks.text(TEXT_LENGTH_MAX),
+    "actor": checks.text(TEXT_LENGTH_MAX),
+    "effectiveAt": checks.instant,
+    "validFrom": checks.instant,
+    "validTo": checks.instant_or_null,
+    "amount": checks.positive_amount,
+    "part": checks.positive_amount,
+    "whole": checks.positive_amount,
+    "allowDebt": checks.boolean,
+}
+
+NAME_LENGTH_MAX: Final = 100
+"""Characters of an unknown field's name that are repeated in the answer."""
+
+REVERSES_CHECKS: Final[dict[str, Check]] = {
+    "transactionId": checks.guid,
+    "idempotencyKey": checks.text(KEY_LENGTH_MAX),
+}
+
+
+def explain(value: object) -> list[FieldError]:
+    """What is wrong with one transaction; nothing where nothing is."""
+    if not isinstance(value, Members):
+        return [FieldError("", FieldCode.WRONG_TYPE, f"must be an object, not {type_word(value)}")]
+    return list(_explain_members(value))
+
+
+def explain_batch(value: object) -> list[FieldError]:
+    """What is wrong with a batch around its items."""
+    if not isinstance(value, Members):
+        return [FieldError("", FieldCode.WRONG_TYPE, f"must be an object, not {type_word(value)}")]
+    errors = _repeated(value, "")
+    errors += [
+        FieldError(_shown(name), FieldCode.UNKNOWN, "is no field of a batch")
+        for name in value
+        if name not in {"transactions", "atomic"}
+    ]
+    if "transactions" not in value:
+        errors.append(FieldError("transactions", FieldCode.MISSING, "is missing"))
+    else:
+        items = value["transactions"]
+        if not isinstance(items, list):
+            code, message = checks.wrong_type(items, "a list")
+            errors.append(FieldError("transactions", code, message))
+        elif not items:
+            errors.append(FieldError("transactions", FieldCode.TOO_SHORT, "must not be empty"))
+    if "atomic" in value:
+        finding = checks.boolean(value["atomic"])
+        if finding:
+            errors.append(FieldError("atomic", *finding))
+    return errors
+
+
+def _explain_members(members: Members) -> Iterator[FieldError]:
+    yield from _repeated(members, "")
+    kind = members.get("kind")
+    if not isinstance(kind, str) or kind not in REQUESTS:
+        code = FieldCode.MISSING if "kind" not in members else FieldCode.VALUE_UNKNOWN
+        what = "is missing" if code is FieldCode.MISSING else "is unknown"
+        yield FieldError("kind", code, f"{what}; there are: {', '.join(REQUESTS)}")
+        return
+    fields = {field.encode_name: field for field in msgspec.structs.fields(REQUESTS[kind])}
+    for name in members:
+        if name not in fields and name != "kind":
+            yield FieldError(_shown(name), FieldCode.UNKNOWN, f"is no field of kind {kind}")
+    for name, field in fields.items():
+        if name not in members:
+            if field.required:
+                yield FieldError(name, FieldCode.MISSING, "is missing")
+        elif name == "reverses":
+            yield from _explain_reverses(members[name])
+        else:
+            check = checks.signed_amount if (kind, name) == ("adjust", "amount") else CHECKS[name]
+            finding = check(members[name])
+            if finding:
+                yield FieldError(name, *finding)
+    yield from _explain_return(members)
+
+
+def _explain_reverses(value: object) -> Iterator[FieldError]:
+    if not isinstance(value, Members):
+        yield FieldError("reverses", *checks.wrong_type(value, "an object"))
+        return
+    yield from _repeated(value, "reverses.")
+    for name, given in value.items():
+        check = REVERSES_CHECKS.get(name)
+        if check is None:
+            field = f"reverses.{_shown(name)}"
+            yield FieldError(field, FieldCode.UNKNOWN, "is no field of reverses")
+        elif finding := check(given):
+            yield FieldError(f"reverses.{name}", *finding)
+    named = [name for name in REVERSES_CHECKS if name in value]
+    if len(named) != 1:
+        code = FieldCode.NOT_TOGETHER if named else FieldCode.MISSING
+        yield FieldError("reverses", code, "needs either transactionId or idempotencyKey")
+
+
+def _explain_return(members: Members) -> Iterator[FieldError]:
+    if members["kind"] != "return":
+        return
+    for name, other in (("part", "whole"), ("whole", "part")):
+        if name in members and other not in members:
+            yield FieldError(name, FieldCode.ONLY_TOGETHER, f"needs {other} beside it")
+    if "amount" in members and ("part" in members or "whole" in members):
+        yield FieldError(
+            "amount",
+            FieldCode.NOT_TOGETHER,
+            "can't be given together with part and whole, which say it already",
+        )
+
+
+def _repeated(members: Members, prefix: str) -> list[FieldError]:
+    return [
+        FieldError(f"{prefix}{_shown(name)}", FieldCode.DUPLICATE, "is there more than once")
+        for name in members.repeated
+    ]
+
+
+def _shown(name: str) -> str:
+    """A name that the caller made up, fit to be answered."""
+    return name[:NAME_LENGTH_MAX].encode(errors="replace").decode()

@@ -1,0 +1,78 @@
+"""The fingerprint of a request: 16 bytes that stand for its content as it was sent.
+
+The one hard idea: it is taken of what the caller said and not of what that came to mean, so a
+repeat is known as one even after a policy changed; and of the meaning of each value and not of its
+spelling, so `12.50` and `12.5`, `+01:00` and `Z`, upper and lower case GUIDs are the same.
+
+Fingerprints are kept for ever. What enters one may grow by fields that did not exist before, and
+never change otherwise: a test holds examples of it.
+"""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from api.documents.requests import AdjustRequest, ReversesDocument, TransactionRequest
+
+FORM: Final = b"pointmaster transaction 1\n"
+"""Which form of canonical content the fingerprint is of."""
+
+_encode = msgspec.json.Encoder().encode
+
+Said = list[tuple[str, str | int | bool | None]]
+"""What a request says: names in a fixed order with canonical values; unsaid fields left out."""
+
+_NAMES: Final[dict[type, tuple[tuple[str, str], ...]]] = {}
+
+
+def said(document: TransactionRequest) -> Said:
+    """What a request says."""
+    kind = type(document)
+    names = _NAMES.get(kind)
+    if names is None:
+        fields = msgspec.structs.fields(kind)
+        names = _NAMES[kind] = tuple(sorted((one.encode_name, one.name) for one in fields))
+    found: Said = [("kind", str(kind.__struct_config__.tag))]
+    for encoded, name in names:
+        value = getattr(document, name)
+        if value is msgspec.UNSET:
+            continue
+        if isinstance(value, ReversesDocument):
+            found.append((encoded, None))
+            if value.transaction_id is not msgspec.UNSET:
+                found.append(("reverses.transactionId", str(value.transaction_id)))
+            if value.idempotency_key is not msgspec.UNSET:
+                found.append(("reverses.idempotencyKey", value.idempotency_key))
+        else:
+            found.append((encoded, _canonical(value)))
+    return found
+
+
+def fingerprint(content: Said) -> bytes:
+    """The 16 bytes that stand for it."""
+    return hashlib.sha256(FORM + _encode(content)).digest()[:16]
+
+
+def _canonical(value: object) -> str | int | bool | None:
+    if isinstance(value, str | int | None):
+        return value
+    if isinstance(value, msgspec.Raw):
+        return canonical_amount(bytes(value).decode())
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"no canonical form for {type(value).__name__}")
+
+
+def canonical_amount(written: str) -> str:
+    """A plain number without superfluous decimals."""
+    return written.rstrip("0").rstrip(".") if "." in written else written
+
+
+def is_signed(document: TransactionRequest) -> bool:
+    """Whether the kind's amount may be below zero."""
+    return isinstance(document, AdjustRequest)
