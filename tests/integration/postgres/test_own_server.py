@@ -7,9 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from ledger.postgres import Profile, connect, engine, open_database, start
+from ledger.postgres.locks import is_free
 from ledger.postgres.problems import EmbeddedServerError, UnusableFolderError
 from ledger.postgres.server import prepare
-from ledger.postgres.locks import is_free
 
 
 async def test_data_is_kept_from_one_run_to_the_next(data_folder: Path, major: int) -> None:
