@@ -48,7 +48,9 @@ def read_amount(raw: msgspec.Raw | bytes) -> Decimal:
     if not isinstance(exponent, int) or exponent < -DECIMALS_MAX:
         message = f"has more than {DECIMALS_MAX} decimals"
         raise AmountRefusedError(message)
-    if amount != _ZERO and amount.adjusted() >= WHOLE_DIGITS_MAX:
+    if amount == _ZERO:
+        amount = amount.copy_abs()
+    elif amount.adjusted() >= WHOLE_DIGITS_MAX:
         message = f"has more than {WHOLE_DIGITS_MAX} whole digits"
         raise AmountRefusedError(message)
     return amount.quantize(Decimal(1)) if exponent > 0 else amount

@@ -8,6 +8,7 @@ a new server in the same process, with the state kept.
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -53,10 +54,12 @@ class _Server(uvicorn.Server):
 class Process:
     """Runs one ASGI application on one port until it is told to stop."""
 
-    def __init__(self, name: str, host: str, port: int) -> None:
+    def __init__(self, name: str, host: str, port: int, *, with_parent: bool = False) -> None:
         self.name = name
         self.host = host
         self.port = port
+        self._with_parent = with_parent
+        """Whether to stop when standard input closes, as it does when the parent is gone."""
         self._server: _Server | None = None
         self._stopping = asyncio.Event()
         self._refuse_until: float | None = None
@@ -88,6 +91,8 @@ class Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop)
+        if self._with_parent:
+            loop.add_reader(sys.stdin.fileno(), self._read_parent)
         listener = self._listen()
         sys.stdout.write(f"{self.name} stand-in ready at {self.address}\n")
         sys.stdout.flush()
@@ -104,6 +109,11 @@ class Process:
             if self._stopping.is_set():
                 return
             listener = self._listen()
+
+    def _read_parent(self) -> None:
+        if not os.read(sys.stdin.fileno(), 4096):
+            asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+            self.stop()
 
     def _listen(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET

@@ -17,11 +17,8 @@ from sandbox.server import Process, background
 from sandbox.settings_file import SettingsError, read_assignments, read_file
 
 
-async def stand(
-    engage: Engage, host: str, port: int, state: Path | None, save_seconds: float
-) -> None:
+async def stand(engage: Engage, process: Process, state: Path | None, save_seconds: float) -> None:
     """Run the stand-in until it is told to stop."""
-    process = Process("engage", host, port)
     engage.process = process
     outside = Outside(engage)
     application = make_application(engage, outside)
@@ -54,6 +51,7 @@ async def stand(
 @click.option("--signing-secret", "signing_secrets", multiple=True, help="whsec_…; up to five.")
 @click.option("--encryption-key", help="32 characters; without it payloads are in the clear.")
 @click.option("--points-log-url", help="Where the points log is asked for.")
+@click.option("--with-parent", is_flag=True, help="Stop when standard input is closed.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=JSON", help="Any setting.")
 def main(
     host: str,
@@ -61,6 +59,7 @@ def main(
     config: Path | None,
     state: Path | None,
     save_seconds: float,
+    with_parent: bool,  # noqa: FBT001 - an option of the command line
     assignments: tuple[str, ...],
     **flags: Any,
 ) -> None:
@@ -76,7 +75,8 @@ def main(
     except (SettingsError, StateFileError) as error:
         raise click.ClickException(str(error)) from error
     try:
-        uvloop.run(stand(engage, host, port, state, save_seconds))
+        process = Process("engage", host, port, with_parent=with_parent)
+        uvloop.run(stand(engage, process, state, save_seconds))
     except OSError as error:
         message = f"cannot listen on {host}:{port}: {error}"
         raise click.ClickException(message) from error

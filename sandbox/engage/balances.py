@@ -134,6 +134,8 @@ class BalanceQueue:
         self.waiting: list[BalanceRequest] = []
         self.requests: dict[str, BalanceRequest] = {}
         self.requests_added = 0
+        self.unapplied = 0
+        """Requests that wait or are being applied."""
         self.rows_applied = 0
         self.requests_applied = 0
         self._findings = findings
@@ -158,6 +160,7 @@ class BalanceQueue:
         self.waiting.append(request)
         self.requests[request.id] = request
         self.requests_added += 1
+        self.unapplied += 1
         self._forget(kept_max)
         return request
 
@@ -198,6 +201,7 @@ class BalanceQueue:
 
     def release(self, request: BalanceRequest) -> None:
         """Let go of the rows of a request that will not be applied (again)."""
+        self.unapplied -= 1
         for row in request.rows:
             key = (row.contact_id, row.definition_id)
             self._on_the_way[key] -= 1
@@ -221,6 +225,7 @@ class BalanceQueue:
             if request.rows:
                 request.state = "queued"
                 self.waiting.append(request)
+                self.unapplied += 1
                 self._inspect(request.rows)
 
     @staticmethod

@@ -46,7 +46,7 @@ class BalanceJob:
                     break
                 engage.apply(request)
                 applied += 1
-            return Run(applied, queue.rows_applied - rows_before, len(queue.waiting))
+            return Run(applied, queue.rows_applied - rows_before, queue.unapplied)
 
     async def run_for_ever(self) -> None:
         """Run in the interval of the settings."""

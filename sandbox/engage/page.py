@@ -30,7 +30,7 @@ async def show_page(engage: Engage, outside: Outside) -> Response[bytes]:
             (f"Points of definition {number}", f"{totals.balance:,f}")
             for number, totals in engage.accounts.totals.items()
         ),
-        ("Balances requests waiting", len(engage.queue.waiting)),
+        ("Balances requests waiting", engage.queue.unapplied),
         ("Requests received", engage.journal.total),
         ("Most in one second", max((rate.highest_in_any_second for rate in rates), default=0)),
         (f"Seconds above {courtesy}", len(busy)),

@@ -131,8 +131,7 @@ class Engage(StandIn):
                 for number, totals in self.accounts.totals.items()
             ],
             "queue": {
-                "waitingRequests": len(self.queue.waiting),
-                "waitingRows": sum(request.row_count for request in self.queue.waiting),
+                "waitingRequests": self.queue.unapplied,
                 "appliedRequests": self.queue.requests_applied,
                 "appliedRows": self.queue.rows_applied,
             },
