@@ -1,0 +1,103 @@
+"""The shape of `pointmaster.toml`; `pointmaster.example.toml` explains it to whoever writes one.
+
+The one hard idea: what the file says is in the words of its writer (`validity = { months = 12 }`,
+a debt limit in points), and is turned into the books' own terms by `loading`. No secret has a place
+here, so none can be committed by mistake.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from api.documents.forms import DEFINITION_MAX
+from ledger.amounts import SCALE_MAX
+from ledger.policies import VALIDITY_DAYS_MAX, Returns, RoundUp, Start
+from sync.engage.settings import EngageOptions
+
+VALIDITY_MONTHS_MAX = VALIDITY_DAYS_MAX // 30
+
+TENANT_NAME_FORM = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+"""Of a tenant's name: it is part of addresses and of names of environment variables."""
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of what the file states."""
+
+
+class ServiceSection(Section, frozen=True):
+    """Where the service listens.
+
+    Attributes:
+        drain_seconds: How long requests under way may take to end when the service is stopped.
+    """
+
+    host: Annotated[str, Meta(min_length=1, max_length=255)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    drain_seconds: Annotated[int, Meta(ge=0, le=600)] = 20
+
+
+class DatabaseSection(Section, frozen=True):
+    """The database; `folder` and `postgres` only matter where `DATABASE_URL` is not set.
+
+    Attributes:
+        folder: Where the service's own PostgreSQL keeps its data, relative to the file.
+        postgres: Its major version, 16 or 18.
+        connections: The most connections of one process.
+    """
+
+    folder: Annotated[str, Meta(min_length=1)] = "var/postgres"
+    postgres: int = 18
+    connections: Annotated[int, Meta(ge=4, le=200)] = 16
+
+
+class ValiditySection(Section, frozen=True):
+    """How long points live: a number of days or of months, or for ever if neither is given.
+
+    Attributes:
+        round_up: To the end of which period the life is prolonged.
+        start: Whether it is counted from earning or from activation.
+    """
+
+    days: Annotated[int, Meta(ge=1, le=VALIDITY_DAYS_MAX)] | None = None
+    months: Annotated[int, Meta(ge=1, le=VALIDITY_MONTHS_MAX)] | None = None
+    round_up: RoundUp = RoundUp.NONE
+    start: Start = Start.EARNING
+
+
+class DefinitionSection(Section, frozen=True):
+    """A kind of points.
+
+    Attributes:
+        engage_id: Engage's `definitionId`.
+        scale: Decimals of its amounts; can never be changed.
+        returns: What a return may take when the purchase's points are no longer all there.
+        debt_limit: The most points of debt that returns may lead to; decimals as text.
+    """
+
+    engage_id: Annotated[int, Meta(ge=1, le=DEFINITION_MAX)]
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    scale: Annotated[int, Meta(ge=0, le=SCALE_MAX)] = 0
+    validity: ValiditySection = ValiditySection()
+    returns: Returns = Returns.UNLIMITED
+    debt_limit: int | str | None = None
+
+
+class TenantSection(Section, frozen=True):
+    """One Engage installation, or one program without an Engage yet.
+
+    Attributes:
+        time_zone: The program's: in it days, months and years are counted.
+    """
+
+    time_zone: str
+    definitions: Annotated[tuple[DefinitionSection, ...], Meta(min_length=1, max_length=100)]
+    engage: EngageOptions | None = None
+
+
+class ConfigurationFile(Section, frozen=True):
+    """All of it. Tenants by name, as in the `tenant` of Engage's webhooks."""
+
+    tenants: Annotated[dict[str, TenantSection], Meta(min_length=1, max_length=1000)]
+    service: ServiceSection = ServiceSection()
+    database: DatabaseSection = DatabaseSection()
