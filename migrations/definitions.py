@@ -9,6 +9,8 @@ import pkgutil
 
 from sqlalchemy import MetaData
 
+from migrations.ground import OWN_TABLES, SCHEMAS
+
 PACKAGES = ("ledger", "sync", "api")
 
 
@@ -24,3 +26,10 @@ def all_metadata() -> list[MetaData]:
             if isinstance(metadata, MetaData) and metadata not in found:
                 found.append(metadata)
     return found
+
+
+def is_compared(name: str | None, kind: str, _parents: object) -> bool:
+    """What of a database is compared with the definitions, as Alembic asks for it."""
+    if kind == "schema":
+        return name in SCHEMAS
+    return not (kind == "table" and name in OWN_TABLES)

@@ -8,18 +8,8 @@ granted at the end.
 from alembic import context
 from sqlalchemy import Connection
 
-from migrations.definitions import all_metadata
-from migrations.ground import PRIVILEGES_TABLE, SCHEMAS, VERSION_SCHEMA, VERSION_TABLE
-
-OWN_TABLES = {VERSION_TABLE, PRIVILEGES_TABLE}
-
-
-def include_name(name: str | None, kind: str, _parents: object) -> bool:
-    """What is compared with the definitions: our schemas, but for the migrations' own tables."""
-    if kind == "schema":
-        return name in SCHEMAS
-    return not (kind == "table" and name in OWN_TABLES)
-
+from migrations.definitions import all_metadata, is_compared
+from migrations.ground import VERSION_SCHEMA, VERSION_TABLE
 
 connection = context.config.attributes.get("connection")
 if not isinstance(connection, Connection):
@@ -31,7 +21,7 @@ context.configure(
     version_table=VERSION_TABLE,
     version_table_schema=VERSION_SCHEMA,
     include_schemas=True,
-    include_name=include_name,
+    include_name=is_compared,
     compare_server_default=True,
     transaction_per_migration=True,
 )

@@ -13,6 +13,8 @@ SCHEMAS = ("ledger", "engage", "relay", "access")
 VERSION_SCHEMA = "ledger"
 VERSION_TABLE = "alembic_version"
 PRIVILEGES_TABLE = "service_privileges"
+OWN_TABLES = (VERSION_TABLE, PRIVILEGES_TABLE)
+"""Tables the migrations need themselves; they are no part of the definitions."""
 
 # The trigger's arguments are the columns that may be erased: set to NULL, and to nothing else.
 REFUSE_CHANGE = """

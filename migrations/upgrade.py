@@ -12,6 +12,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -141,7 +142,7 @@ def _pending(connection: Connection, target: str) -> tuple[str, ...]:
         current = connection.scalar(text(f"SELECT version_num FROM {versions}"))
     try:
         missing = list(script.iterate_revisions(target, current or "base"))
-    except CommandError as problem:
+    except (CommandError, RevisionError) as problem:
         raise NewerDatabaseError(
             f"The database is at revision {current}, which this code does not know: "
             "a newer release migrated it."
