@@ -7,7 +7,7 @@ attempts. This module draws no randomness of its own: it is handed in.
 
 import hashlib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NewType
 from uuid import UUID
 
@@ -20,6 +20,10 @@ KEY_LENGTH_MAX = 200
 """Characters of an idempotency key."""
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
 def key_hash(tenant: TenantId, idempotency_key: str) -> UUID:
     """The fixed-size form of an idempotency key, unique per tenant."""
     digest = hashlib.sha256(f"{tenant}\x00{idempotency_key}".encode()).digest()
@@ -28,7 +32,7 @@ def key_hash(tenant: TenantId, idempotency_key: str) -> UUID:
 
 def uuid7(moment: datetime, randomness: bytes) -> UUID:
     """A UUIDv7 (RFC 9562): `moment` to the millisecond, then 74 of the 80 random bits given."""
-    milliseconds = int(moment.timestamp() * 1000)
+    milliseconds = (moment - _EPOCH) // _MILLISECOND
     value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(randomness[:10])
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
