@@ -20,21 +20,24 @@ from uuid import uuid4
 import pytest
 
 from ledger.postgres import OWNER_ROLE, SERVICE_ROLE, Database, Profile, Server, connect, start
+from ledger.postgres.locks import is_free
 from ledger.postgres.server import prepare
 from migrations.upgrade import migrate
 
 MAJOR = int(os.environ.get("POINTMASTER_TEST_POSTGRES", "18"))
 TEMPLATE = "template_of_tests"
 FOLDER = pytest.StashKey[Path]()
+PREFIX = "pointmaster-tests-"
 STOP_SECONDS_MAX = 15.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
-    folder = (
-        workerinput["run_folder"] if workerinput else tempfile.mkdtemp(prefix="pointmaster-tests-")
-    )
-    config.stash[FOLDER] = Path(folder)
+    if workerinput is None:
+        end_what_killed_runs_left()
+        config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix=PREFIX))
+    else:
+        config.stash[FOLDER] = Path(workerinput["run_folder"])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -52,6 +55,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         prepare(folder / "postgres", major=MAJOR).stop()
         shutil.rmtree(folder / "postgres", ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_what_killed_runs_left() -> None:
+    """A run killed with all its workers can't stop its server; the next run does."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/postgres"):
+        ours = folder.stat().st_uid == os.geteuid()
+        if ours and not is_free(folder / "alive.lock") and is_free(folder / "users.lock"):
+            prepare(folder, major=MAJOR).stop()
+            shutil.rmtree(folder.parent)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
