@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.chain import GENESIS, chain_hash, text_hash
+from ledger.due import next_due
 from ledger.facts import Transaction
+from ledger.folding import UnknownLotError, fold
 from ledger.history import Recorded
 from ledger.identity import DefinitionId, HolderId
 from ledger.state import AccountState, LotState
@@ -45,6 +47,7 @@ class StoredHolder:
     salt: bytes | None
     accounts: Mapping[DefinitionId, AccountState]
     lots: Sequence[LotState]
+    holds: Mapping[int, tuple[datetime | None, int | None]]
 
 
 def audit(holder: StoredHolder, chain: Iterable[Recorded]) -> Iterator[Finding]:
@@ -90,18 +93,11 @@ def _audit_chain(
 def _audit_transaction(told: Transaction, account: AccountState, place: str) -> Iterator[Finding]:
     if told.effective_at > told.recorded_at:
         yield Finding(8, place, "takes effect after it was recorded")
-    issues = {issue.line: issue for issue in told.lots}
-    for transfer in told.transfers:
-        unknown = [part.lot for part in transfer.allocations if part.lot not in account.lots]
-        if unknown:
-            yield Finding(3, place, f"line {transfer.line} names lot {unknown[0]} before its issue")
-            continue
-        account.apply(transfer)
-        issue = issues.get(transfer.line)
-        if issue is not None:
-            account.issue(issue, told.number, active=issue.valid_from <= issue.effective_at)
-    for term in told.terms:
-        account.amend(term)
+    try:
+        fold(account, told)
+    except UnknownLotError as unknown:
+        yield Finding(3, place, str(unknown))
+        return
     balance = account.balance
     if balance != told.after:
         yield Finding(
@@ -122,28 +118,43 @@ def _audit_state(
         if stored is None:
             yield Finding(3, place, "has transactions but no account")
             continue
-        if stored.balance != account.balance:
-            yield Finding(
-                3,
-                place,
-                f"stores {_buckets(stored.balance)}; transfers make {_buckets(account.balance)}",
-            )
-        if (stored.debt_since, stored.last_effective_at) != (
-            account.debt_since,
-            account.last_effective_at,
-        ):
-            yield Finding(3, place, "stores other instants of debt or of last effect")
-        remaining = sum(lot.remaining for lot in account.lots.values())
-        if remaining != account.available + account.pending:
-            yield Finding(3, place, f"lots hold {remaining}, available and pending do not")
-        boundary = _first_boundary(account)
-        if boundary is not None and (stored.next_due_at is None or stored.next_due_at > boundary):
-            yield Finding(4, place, f"would miss what falls due at {boundary.isoformat()}")
+        yield from _audit_account(account, stored, place)
         for lot in account.lots.values():
             yield from _audit_lot(lot, stored_lots.pop((definition, lot.lot), None), place)
+    yield from _audit_holds(holder, folded)
     for definition, number in stored_lots:
         place = f"holder {holder.id}, definition {definition}"
         yield Finding(3, place, f"stores lot {number} that no transaction issued")
+
+
+def _audit_account(account: AccountState, stored: AccountState, place: str) -> Iterator[Finding]:
+    if stored.balance != account.balance:
+        yield Finding(
+            3,
+            place,
+            f"stores {_buckets(stored.balance)}; transfers make {_buckets(account.balance)}",
+        )
+    if (stored.debt_since, stored.last_effective_at) != (
+        account.debt_since,
+        account.last_effective_at,
+    ):
+        yield Finding(3, place, "stores other instants of debt or of last effect")
+    remaining = sum(lot.remaining for lot in account.lots.values())
+    if remaining != account.available + account.pending:
+        yield Finding(3, place, f"lots hold {remaining}, available and pending do not")
+    held = sum(
+        part.amount
+        for hold in account.holds.values()
+        if hold.ended_by is None
+        for part in hold.parts
+    )
+    if held != account.held:
+        yield Finding(3, place, f"open holds have {held}, the bucket {account.held}")
+    if stored.closed != account.closed:
+        yield Finding(3, place, "is stored as closed and is not, or the other way round")
+    boundary = next_due(account)
+    if boundary is not None and (stored.next_due_at is None or stored.next_due_at > boundary):
+        yield Finding(4, place, f"would miss what falls due at {boundary.isoformat()}")
 
 
 def _audit_lot(lot: LotState, stored: LotState | None, place: str) -> Iterator[Finding]:
@@ -161,13 +172,18 @@ def _audit_lot(lot: LotState, stored: LotState | None, place: str) -> Iterator[F
             )
 
 
-def _first_boundary(account: AccountState) -> datetime | None:
-    boundaries = [
-        lot.valid_to if lot.active else lot.valid_from
-        for lot in account.lots.values()
-        if lot.remaining
-    ]
-    return min((boundary for boundary in boundaries if boundary is not None), default=None)
+def _audit_holds(
+    holder: StoredHolder, folded: Mapping[DefinitionId, AccountState]
+) -> Iterator[Finding]:
+    holds = {
+        number: (hold.expires_at, hold.ended_by)
+        for account in folded.values()
+        for number, hold in account.holds.items()
+    }
+    for number in sorted({*holds, *holder.holds}):
+        if holds.get(number) != holder.holds.get(number):
+            place = f"holder {holder.id}, hold {number}"
+            yield Finding(3, place, "is not stored as its facts make it")
 
 
 def _buckets(balance: tuple[int, int, int, int]) -> str:

@@ -16,17 +16,38 @@ from ledger.amounts import BUCKET_MAX, Points
 from ledger.chain import chain_hash, text_hash
 from ledger.draft import Draft
 from ledger.due import book_due, next_due
-from ledger.facts import Texts, Transaction
+from ledger.facts import Allocation, Texts, Transaction
 from ledger.identity import ContactId, DefinitionId, HolderId, TenantId, key_hash
 from ledger.kinds import Kind, LedgerAccount
 from ledger.outcomes import Booked, Code, Outcome, Refused, RefusedError, Replayed
 from ledger.policies import Definition
-from ledger.requests import Adjust, Earn, Redeem, Request, Return
+from ledger.requests import (
+    Activate,
+    Adjust,
+    Cancel,
+    Capture,
+    Close,
+    Earn,
+    Extend,
+    Hold,
+    Move,
+    Redeem,
+    Release,
+    Request,
+    Return,
+    Reverses,
+    may_open,
+)
 from ledger.rules.adjust import adjust
+from ledger.rules.cancel import cancel
+from ledger.rules.closing import close
 from ledger.rules.context import Moment, Original
 from ledger.rules.earn import earn
+from ledger.rules.holds import capture, give_up, hold
+from ledger.rules.moves import move_in, move_out
 from ledger.rules.redeem import redeem
 from ledger.rules.returns import take_back
+from ledger.rules.terms import activate, extend
 from ledger.state import AccountState, HolderState
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -36,7 +57,6 @@ DUE_SOURCE: Final = "pointmaster"
 """The source of the books' own transactions."""
 
 _TICK: Final = timedelta(microseconds=1)
-
 
 Contact = tuple[TenantId, ContactId]
 """Who a request speaks of."""
@@ -66,6 +86,23 @@ class Entry:
 
 
 @dataclass(slots=True)
+class _Header:
+    """What a transaction says of itself, beside its transfers."""
+
+    kind: Kind
+    amount: Points
+    effective_at: datetime
+    recorded_at: datetime
+    source: str = DUE_SOURCE
+    linked: UUID | None = None
+    part: int | None = None
+    whole: int | None = None
+    texts: Texts = field(default_factory=Texts)
+    key: UUID | None = None
+    fingerprint: bytes | None = None
+
+
+@dataclass(slots=True)
 class Book:
     """The working set of one batch.
 
@@ -73,7 +110,7 @@ class Book:
         holders: By contact, as loaded and locked.
         definitions: By the books' own number.
         known: Keys found in the books, by hash; keys booked here are added.
-        originals: Transactions that requests of this batch take back, by holder and number.
+        originals: Transactions that requests of this batch refer to, by holder and number.
         places: Where a transaction named by its id stands.
         now: The database's clock, read after the locks were held.
         ids: Identifiers for new transactions.
@@ -120,72 +157,158 @@ class Book:
         account = holder.account(definition)
         if account.next_due_at is None or account.next_due_at > self.now:
             return
-        open_drafts: list[tuple[Kind, datetime, Draft]] = []
+        opened: list[tuple[tuple[Kind, datetime, int | None], Draft]] = []
 
         def write() -> None:
-            for kind, at, draft in open_drafts:
+            for (kind, at, _), draft in opened:
                 self._write(holder, draft, _Header(kind, _moved(draft), at, self._tick(holder)))
-            open_drafts.clear()
+            opened.clear()
 
-        def open_draft(kind: Kind, at: datetime) -> Draft:
-            if not open_drafts or open_drafts[0][:2] != (kind, at):
+        def open_draft(kind: Kind, at: datetime, ended: int | None) -> Draft:
+            if not opened or opened[0][0] != (kind, at, ended):
                 write()
-                draft = Draft(account, holder.number + 1, holder.last_lot + 1)
-                open_drafts.append((kind, at, draft))
-            return open_drafts[0][2]
+                opened.append(((kind, at, ended), self._draft(holder, account)))
+            return opened[0][1]
 
         book_due(account, self.now, open_draft)
         write()
         self._look_ahead(account, None)
 
     def _decide(self, holder: HolderState, request: Request, key: UUID) -> Entry:
-        recorded_at = self._tick(holder)
-        effective_at = _resolve(request.effective_at, recorded_at)
-        moment = Moment(effective_at, recorded_at, self.definitions[request.definition])
         account = holder.account(request.definition)
+        if account.closed:
+            raise RefusedError(Code.ACCOUNT_CLOSED, "has closed this account", "contactId")
+        if account.is_new and not account.changed and not may_open(request):
+            _refuse_unopened(request)
         _check_room(account, request)
-        draft = Draft(account, holder.number + 1, holder.last_lot + 1)
+        effective_at = self._effective_at(request)
+        definition = self.definitions[request.definition]
+        if isinstance(request, Move):
+            return self._move(holder, account, request, effective_at, key)
+        moment = Moment(effective_at, self._tick(holder), definition)
         expected = account.next_due_at
+        draft = self._draft(holder, account)
         header = self._apply_rule(holder, draft, request, moment)
-        book_due(account, recorded_at, lambda _kind, _at: draft)
-        self._look_ahead(account, expected)
-        header.texts = Texts(
-            request.idempotency_key, request.description, request.reference, request.actor
-        )
-        header.source = request.source
-        header.key = key
-        header.fingerprint = request.fingerprint
-        return self._write(holder, draft, header)
+        self._settle_late(draft, expected)
+        return self._write(holder, draft, _told_by(request, header, key))
 
     def _apply_rule(
         self, holder: HolderState, draft: Draft, request: Request, moment: Moment
-    ) -> "_Header":
+    ) -> _Header:
         at, recorded_at = moment.effective_at, moment.recorded_at
-        if isinstance(request, Earn):
-            earn(draft, request, moment)
-            return _Header(Kind.EARN, request.amount, at, recorded_at)
-        if isinstance(request, Redeem):
-            redeem(draft, request, moment)
-            return _Header(Kind.REDEEM, request.amount, at, recorded_at)
-        if isinstance(request, Adjust):
-            adjust(draft, request, moment)
-            return _Header(Kind.ADJUST, request.amount, at, recorded_at)
-        if isinstance(request, Return):
-            original = self._original(holder, request)
-            asked = take_back(draft, request, original, moment)
-            header = _Header(Kind.RETURN, asked, at, recorded_at)
-            header.reverses, header.part, header.whole = original.id, request.part, request.whole
-            original.returned += asked
-            original.reversed += reversed_by(draft)
-            original.part += request.part or 0
-            original.whole = original.whole if request.whole is None else request.whole
-            return header
-        raise TypeError(f"no rule for {type(request).__name__}")
+        match request:
+            case Earn():
+                earn(draft, request, moment)
+                return _Header(Kind.EARN, request.amount, at, recorded_at)
+            case Redeem():
+                redeem(draft, request, moment)
+                return _Header(Kind.REDEEM, request.amount, at, recorded_at)
+            case Adjust():
+                adjust(draft, request, moment)
+                return _Header(Kind.ADJUST, request.amount, at, recorded_at)
+            case Hold():
+                hold(draft, request, moment)
+                return _Header(Kind.HOLD, request.amount, at, recorded_at)
+            case Close():
+                left = close(draft, moment)
+                draft.account.closed = True
+                return _Header(Kind.CLOSE, Points(left), at, recorded_at)
+            case _:
+                return self._apply_to_original(holder, draft, request, moment)
 
-    def _original(self, holder: HolderState, request: Return) -> Original:
-        """The transaction that a request takes back; found by the loader or booked just now."""
+    def _apply_to_original(
+        self, holder: HolderState, draft: Draft, request: Request, moment: Moment
+    ) -> _Header:
+        at, recorded_at = moment.effective_at, moment.recorded_at
+        match request:
+            case Return() | Cancel():
+                original = self._original(holder, request, request.reverses, "reverses")
+                if isinstance(request, Return):
+                    asked = take_back(draft, request, original, moment)
+                else:
+                    asked = cancel(draft, request, original, moment)
+                header = _Header(Kind.RETURN, asked, at, recorded_at)
+                header.kind = Kind.RETURN if isinstance(request, Return) else Kind.CANCEL
+                header.part, header.whole = request.part, request.whole
+                original.returned += asked
+                original.reversed += reversed_by(draft)
+                original.part += request.part or 0
+                original.whole = original.whole if request.whole is None else request.whole
+            case Capture():
+                original = self._original(holder, request, request.hold, "holdId")
+                amount = capture(draft, request, original, moment)
+                header = _Header(Kind.CAPTURE, amount, at, recorded_at)
+            case Release():
+                original = self._original(holder, request, request.hold, "holdId")
+                amount = give_up(draft, original, moment)
+                header = _Header(Kind.RELEASE, amount, at, recorded_at)
+            case Activate():
+                original = self._original(holder, request, request.lots_of, "reverses")
+                released = activate(draft, original, moment)
+                header = _Header(Kind.ACTIVATE, Points(released), at, recorded_at)
+            case Extend():
+                original = self._original(holder, request, request.lots_of, "reverses")
+                extended = extend(draft, request, original, moment)
+                header = _Header(Kind.EXTEND, Points(extended), at, recorded_at)
+            case _:
+                raise TypeError(f"no rule for {type(request).__name__}")
+        draft.reverses = original.id
+        return header
+
+    def _move(
+        self,
+        holder: HolderState,
+        giving: AccountState,
+        request: Move,
+        effective_at: datetime,
+        key: UUID,
+    ) -> Entry:
+        """Book both halves of a move; the one that gives is the request's transaction."""
+        target = self.holders[request.tenant, request.to_contact]
+        from_definition = self.definitions[request.definition]
+        to_definition = self.definitions[request.to_definition]
+        if (target.id, request.to_definition) == (holder.id, request.definition):
+            raise RefusedError(Code.MOVE_TO_ITSELF, "is where the points are already", "to")
+        if to_definition.scale != from_definition.scale:
+            raise RefusedError(
+                Code.SCALES_DIFFER, "has another number of decimals", "to.definitionId"
+            )
+        self.book_due(target, request.to_definition)
+        taking = target.account(request.to_definition)
+        if taking.closed:
+            raise RefusedError(Code.ACCOUNT_CLOSED, "has closed this account", "to")
+
+        expected, owed = giving.next_due_at, giving.debt if request.amount is None else 0
+        moment = Moment(effective_at, self._tick(holder), from_definition)
+        draft = self._draft(holder, giving)
+        passed = move_out(draft, request, moment)
+        self._settle_late(draft, expected)
+        amount = Points(sum(part for _, part in passed) - owed)
+        header = _Header(Kind.MOVE, amount, effective_at, moment.recorded_at)
+        brought_id = header.linked = next(self.ids)
+        entry = self._write(holder, draft, _told_by(request, header, key))
+
+        expected = taking.next_due_at
+        moment = Moment(effective_at, self._tick(target), to_definition)
+        draft = self._draft(target, taking, brought_id)
+        move_in(draft, holder.id, passed, owed, moment)
+        self._settle_late(draft, expected)
+        header = _Header(Kind.RECEIVE, amount, effective_at, moment.recorded_at, request.source)
+        header.linked = entry.transaction.id
+        header.texts = Texts(None, request.description, request.reference, request.actor)
+        self._write(target, draft, header)
+        return entry
+
+    def _settle_late(self, draft: Draft, expected: datetime | None) -> None:
+        """Let what a late fact brought fall due within its own transaction."""
+        book_due(draft.account, self.now, lambda _kind, _at, _hold: draft)
+        self._look_ahead(draft.account, expected)
+
+    def _original(
+        self, holder: HolderState, request: Request, reverses: Reverses, name: str
+    ) -> Original:
+        """The transaction that a request refers to; found by the loader or booked just now."""
         self._index_entries()
-        reverses = request.reverses
         place: Place | None = None
         if reverses.transaction_id is not None:
             place = self.places.get(reverses.transaction_id)
@@ -194,13 +317,11 @@ class Book:
             place = None if known is None else (known.holder, known.number)
         original = None if place is None else self.originals.get(place)
         if original is None or original.holder != holder.id:
-            raise RefusedError(
-                Code.ORIGINAL_UNKNOWN, "names no transaction of this contact", "reverses"
-            )
+            raise RefusedError(Code.ORIGINAL_UNKNOWN, "names no transaction of this contact", name)
         return original
 
     def _index_entries(self) -> None:
-        """Make what this batch booked so far known to those that take it back."""
+        """Make what this batch booked so far known to those that refer to it."""
         for entry in self.entries[self._indexed :]:
             booked = entry.transaction
             place = (booked.holder, booked.number)
@@ -214,8 +335,15 @@ class Book:
                 booked.amount,
                 booked.effective_at,
                 tuple(lot.lot for lot in booked.lots),
+                taken_by(booked),
             )
         self._indexed = len(self.entries)
+
+    def _effective_at(self, request: Request) -> datetime:
+        """When a request happens; what empties an account does so now, whatever it asks."""
+        if isinstance(request, Close) or (isinstance(request, Move) and request.amount is None):
+            return self.now
+        return _resolve(request.effective_at, self.now)
 
     def _tick(self, holder: HolderState) -> datetime:
         """The instant the books learn of the holder's next transaction."""
@@ -231,11 +359,17 @@ class Book:
             account.next_due_at = due
             account.changed = True
 
-    def _write(self, holder: HolderState, draft: Draft, header: "_Header") -> Entry:
+    def _draft(
+        self, holder: HolderState, account: AccountState, identifier: UUID | None = None
+    ) -> Draft:
+        named = identifier or next(self.ids)
+        return Draft(account, holder.number + 1, holder.last_lot + 1, named)
+
+    def _write(self, holder: HolderState, draft: Draft, header: _Header) -> Entry:
         transaction = Transaction(
             holder=holder.id,
-            number=holder.number + 1,
-            id=next(self.ids),
+            number=draft.number,
+            id=draft.id,
             definition=draft.account.definition,
             kind=header.kind,
             amount=header.amount,
@@ -243,7 +377,9 @@ class Book:
             recorded_at=header.recorded_at,
             occurred_at=None,
             source=header.source,
-            reverses=header.reverses,
+            reverses=draft.reverses,
+            linked=header.linked,
+            hold_expires_at=draft.hold_expires_at,
             part=header.part,
             whole=header.whole,
             texts=header.texts,
@@ -259,30 +395,35 @@ class Book:
         holder.head = digest
         holder.last_recorded_at = header.recorded_at
         holder.last_lot = draft.next_lot - 1
+        draft.account.changed = True
         self.entries.append(entry)
         return entry
-
-
-@dataclass(slots=True)
-class _Header:
-    """What a transaction says of itself, beside its transfers."""
-
-    kind: Kind
-    amount: Points
-    effective_at: datetime
-    recorded_at: datetime
-    source: str = DUE_SOURCE
-    reverses: UUID | None = None
-    part: int | None = None
-    whole: int | None = None
-    texts: Texts = field(default_factory=Texts)
-    key: UUID | None = None
-    fingerprint: bytes | None = None
 
 
 def reversed_by(draft: Draft) -> int:
     """The points that a return took back, of whatever lots or as debt."""
     return sum(t.amount for t in draft.transfers if t.credit == LedgerAccount.ISSUED)
+
+
+def taken_by(transaction: Transaction) -> tuple[Allocation, ...]:
+    """Which lots a redemption took, in the order it took them."""
+    return tuple(
+        part
+        for transfer in transaction.transfers
+        if transfer.credit == LedgerAccount.REDEEMED
+        for part in transfer.allocations
+    )
+
+
+def _told_by(request: Request, header: _Header, key: UUID) -> _Header:
+    """Complete a header with what the request says of itself."""
+    header.source = request.source
+    header.texts = Texts(
+        request.idempotency_key, request.description, request.reference, request.actor
+    )
+    header.key = key
+    header.fingerprint = request.fingerprint
+    return header
 
 
 def _moved(draft: Draft) -> Points:
@@ -292,18 +433,24 @@ def _moved(draft: Draft) -> Points:
     return Points(sum(t.amount for t in draft.transfers if (t.debit, t.credit) == sides))
 
 
-def _resolve(asked: datetime | None, recorded_at: datetime) -> datetime:
+def _refuse_unopened(request: Request) -> None:
+    """Refuse what presumes an account where there has never been one."""
+    if isinstance(request, Close) or (isinstance(request, Move) and request.amount is None):
+        raise RefusedError(Code.NO_ACCOUNT, "has no points of this definition", "contactId")
+
+
+def _resolve(asked: datetime | None, now: datetime) -> datetime:
     """When a request happens in the books: as asked, but never after the books learn of it."""
-    if asked is None or asked == recorded_at:
-        return recorded_at
-    if asked > recorded_at + CLOCK_SKEW:
+    if asked is None:
+        return now
+    if asked > now + CLOCK_SKEW:
         raise RefusedError(
             Code.EFFECTIVE_IN_FUTURE,
             f"is more than {CLOCK_SKEW.seconds // 60} minutes ahead of the books' clock; "
             "points that become valid later are said by validFrom",
             "effectiveAt",
         )
-    return min(asked, recorded_at)
+    return min(asked, now)
 
 
 def _check_room(account: AccountState, request: Request) -> None:

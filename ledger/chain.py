@@ -23,7 +23,7 @@ SALT_LENGTH: Final = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ABSENT = -(2**63)
-_HEAD = struct.Struct(">B16sQ32s16sHBqqqq16sqq32s")
+_HEAD = struct.Struct(">B16sQ32s16sHBqqqq16s16sqqq32s")
 _TRANSFER = struct.Struct(">HBBqqH")
 _ALLOCATION = struct.Struct(">Iq")
 _LOT = struct.Struct(">IHqqqq16sI")
@@ -62,6 +62,8 @@ def chain_hash(transaction: Transaction, texts_hash: bytes, previous: bytes) -> 
             _instant(transaction.recorded_at),
             _instant(transaction.occurred_at),
             (transaction.reverses or _NO_UUID).bytes,
+            (transaction.linked or _NO_UUID).bytes,
+            _instant(transaction.hold_expires_at),
             _ABSENT if transaction.part is None else transaction.part,
             _ABSENT if transaction.whole is None else transaction.whole,
             texts_hash,

@@ -6,22 +6,40 @@ transfer or not at all.
 """
 
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
+from uuid import UUID
 
 from ledger.amounts import Points
 from ledger.facts import Allocation, LotIssue, Origin, Term, Transfer
 from ledger.kinds import Kind, LedgerAccount
-from ledger.state import AccountState, LotState
+from ledger.state import AccountState, HoldState, LotState
+
+_UNNAMED: Final = UUID(int=0)
 
 
 class Draft:
     """The transfers, lots and terms of a transaction, as far as they are decided."""
 
-    __slots__ = ("account", "lots", "next_lot", "number", "terms", "transfers")
+    __slots__ = (
+        "account",
+        "hold_expires_at",
+        "id",
+        "lots",
+        "next_lot",
+        "number",
+        "reverses",
+        "terms",
+        "transfers",
+    )
 
-    def __init__(self, account: AccountState, number: int, next_lot: int) -> None:
+    def __init__(
+        self, account: AccountState, number: int, next_lot: int, identifier: UUID = _UNNAMED
+    ) -> None:
         self.account = account
         self.number = number
+        self.id = identifier
+        self.reverses: UUID | None = None
+        self.hold_expires_at: datetime | None = None
         self.next_lot = next_lot
         self.transfers: list[Transfer] = []
         self.lots: list[LotIssue] = []
@@ -68,10 +86,27 @@ class Draft:
         self.transfer(program_account, bucket, amount, effective_at)
         return self.account.issue(issue, self.number, active=active)
 
+    def amend(self, lot: LotState, *, valid_from: datetime, valid_to: datetime | None) -> None:
+        """Give a lot its next term."""
+        term = Term(lot.lot, lot.term + 1, valid_from, valid_to)
+        self.terms.append(term)
+        self.account.amend(term)
+
+    def place_hold(self, parts: tuple[Allocation, ...], expires_at: datetime | None) -> None:
+        """Keep what this transaction held as a hold of its own."""
+        self.hold_expires_at = expires_at
+        self.account.place(HoldState(self.id, self.number, parts, expires_at))
+
+    def end_hold(self, hold: HoldState) -> None:
+        """Let this transaction be the one that ends a hold."""
+        self.reverses = hold.id
+        hold.ended_by = self.number
+        hold.changed = True
+
 
 class OpenDraft(Protocol):
     """Says in which draft a due transfer of this kind and instant is to be written."""
 
-    def __call__(self, kind: Kind, at: datetime) -> Draft:
-        """The draft to write to."""
+    def __call__(self, kind: Kind, at: datetime, hold: int | None, /) -> Draft:
+        """The draft to write to; `hold` is the number of the hold that times out."""
         ...

@@ -38,8 +38,8 @@ def book_due(account: AccountState, until: datetime, open_draft: OpenDraft) -> N
     for boundary in sorted(_boundaries(account, until)):
         if boundary.rank == _TIMEOUT:
             hold = account.holds[boundary.number]
-            draft = open_draft(Kind.TIMEOUT, boundary.at)
-            hold.ended_by = draft.number
+            draft = open_draft(Kind.TIMEOUT, boundary.at, hold.number)
+            draft.end_hold(hold)
             release(draft, hold.parts, boundary.at)
         elif boundary.rank == _ACTIVATION:
             _activate(account.lots[boundary.number], boundary.at, open_draft)
@@ -104,7 +104,7 @@ def _boundaries(account: AccountState, until: datetime) -> list[_Boundary]:
 
 def _activate(lot: LotState, at: datetime, open_draft: OpenDraft) -> None:
     if lot.remaining:
-        draft = open_draft(Kind.ACTIVATION, at)
+        draft = open_draft(Kind.ACTIVATION, at, None)
         parts = (Allocation(lot.lot, lot.remaining),)
         draft.transfer(LedgerAccount.PENDING, LedgerAccount.AVAILABLE, lot.remaining, at, parts)
         settle(draft, lot, lot.remaining, at)
@@ -112,6 +112,6 @@ def _activate(lot: LotState, at: datetime, open_draft: OpenDraft) -> None:
 
 def _expire(lot: LotState, at: datetime, open_draft: OpenDraft) -> None:
     if lot.remaining:
-        draft = open_draft(Kind.EXPIRY, at)
+        draft = open_draft(Kind.EXPIRY, at, None)
         parts = (Allocation(lot.lot, lot.remaining),)
         draft.transfer(LedgerAccount.AVAILABLE, LedgerAccount.EXPIRED, lot.remaining, at, parts)

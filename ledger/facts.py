@@ -107,11 +107,15 @@ class Transaction:
     Attributes:
         number: Counted per holder from 1, without gaps.
         amount: As asked, in minor units, signed as its kind reads: what an earn adds is positive,
-            what a redemption takes is positive too; only `adjust` and `move` can be negative.
+            what a redemption takes is positive too; negative are only adjustments down, and the
+            move of a whole account that owes more than it has.
         effective_at: When it happened, as the books count it.
         recorded_at: When the books learned of it; strictly increasing per holder.
         occurred_at: The true time, where `effective_at` had to be the start of an open period.
-        reverses: The transaction that this one takes back, captures or belongs with.
+        reverses: The transaction that this one takes back or is about; of a capture, release or
+            time-out, the hold.
+        linked: The other half of a move.
+        hold_expires_at: Of a hold, when it times out by itself.
         part: Of a return, how much of the original spend came back, in 1/10,000 of the currency.
         whole: Of a return, the original spend, in the same unit.
         after: The account's buckets after it, for answers that can be repeated.
@@ -128,6 +132,8 @@ class Transaction:
     occurred_at: datetime | None
     source: str
     reverses: UUID | None
+    linked: UUID | None
+    hold_expires_at: datetime | None
     part: int | None
     whole: int | None
     texts: Texts

@@ -49,6 +49,12 @@ ALLOCATIONS_AT = """
     join ledger.allocation using (holder_id, number) order by line, place
 """
 
+TERMS_AT = """
+    -- Index: term_pk.
+    select term.* from unnest($1::uuid[], $2::bigint[]) as asked (holder_id, number)
+    join ledger.term using (holder_id, number) order by lot
+"""
+
 LOTS_AT = """
     -- Index: lot_pk.
     select lot.* from unnest($1::uuid[], $2::bigint[]) as asked (holder_id, number)
@@ -71,6 +77,11 @@ ALLOCATIONS_OF = """
     order by holder_id, number, line, place
 """
 
+TERMS_OF = """
+    -- Index: term_pk.
+    select * from ledger.term where holder_id = any($1::uuid[]) order by holder_id, number, lot
+"""
+
 LOTS_OF = """
     -- Index: lot_pk.
     select * from ledger.lot where holder_id = any($1::uuid[]) order by holder_id, lot
@@ -89,6 +100,7 @@ async def recorded_at_places(
         await connection.fetch(TRANSFERS_AT, *columns),
         await connection.fetch(ALLOCATIONS_AT, *columns),
         await connection.fetch(LOTS_AT, *columns),
+        await connection.fetch(TERMS_AT, *columns),
     )
 
 
@@ -102,6 +114,7 @@ async def recorded_of(
         await connection.fetch(TRANSFERS_OF, asked),
         await connection.fetch(ALLOCATIONS_OF, asked),
         await connection.fetch(LOTS_OF, asked),
+        await connection.fetch(TERMS_OF, asked),
     )
     chains: dict[HolderId, list[Recorded]] = {holder: [] for holder in holders}
     for (holder, _), recorded in assembled.items():
@@ -114,6 +127,7 @@ def _assemble(
     transfers: Iterable[asyncpg.Record],
     allocations: Iterable[asyncpg.Record],
     lots: Iterable[asyncpg.Record],
+    terms: Iterable[asyncpg.Record],
 ) -> dict[Place, Recorded]:
     parts: dict[tuple[HolderId, int, int], list[Allocation]] = defaultdict(list)
     for row in allocations:
@@ -134,10 +148,16 @@ def _assemble(
     issues: dict[Place, list[LotIssue]] = defaultdict(list)
     for row in lots:
         issues[HolderId(row["holder_id"]), row["number"]].append(issue_from(row))
+    changes: dict[Place, list[Term]] = defaultdict(list)
+    for row in terms:
+        term = Term(row["lot"], row["term"], row["valid_from"], row["valid_to"])
+        changes[HolderId(row["holder_id"]), row["number"]].append(term)
     found: dict[Place, Recorded] = {}
     for row in transactions:
         place = (HolderId(row["holder_id"]), row["number"])
-        transaction = _transaction_from(row, lines.get(place, ()), issues.get(place, ()), ())
+        transaction = _transaction_from(
+            row, lines.get(place, ()), issues.get(place, ()), changes.get(place, ())
+        )
         found[place] = Recorded(transaction, row["texts_hash"], row["hash"])
     return found
 
@@ -176,6 +196,8 @@ def _transaction_from(
         occurred_at=row["occurred_at"],
         source=row["source"],
         reverses=row["reverses"],
+        linked=row["linked"],
+        hold_expires_at=row["hold_expires_at"],
         part=row["part"],
         whole=row["whole"],
         texts=Texts(row["idempotency_key"], row["description"], row["reference"], row["actor"]),

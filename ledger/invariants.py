@@ -8,6 +8,7 @@ of `docs/books.md`.
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from ledger.auditing import Finding, StoredHolder, audit
@@ -30,7 +31,7 @@ CHUNK_HOLDERS_MAX = 5_000
 FINDINGS_MAX = 1_000
 """After so many findings a check stops: the books are wrong, a longer list helps nobody."""
 
-FACTS = ("transaction", "transfer", "allocation", "idempotency", "definition_policy")
+FACTS = ("transaction", "transfer", "allocation", "term", "idempotency", "definition_policy")
 
 NEXT_HOLDERS = """
     -- The next holders by id, as many as make a chunk. Index: holder_pk.
@@ -41,6 +42,7 @@ NEXT_HOLDERS = """
 
 ACCOUNTS_OF = "select * from ledger.account where holder_id = any($1::uuid[])"
 LOTS_OF = "select * from ledger.lot where holder_id = any($1::uuid[])"
+HOLDS_OF = "select * from ledger.hold where holder_id = any($1::uuid[])"
 
 KEYS_LOST = """
     -- Keys that point to no transaction. Index: transaction_pk.
@@ -51,7 +53,7 @@ KEYS_LOST = """
 
 KEYED_AND_KEPT = """
     select (select count(*) from ledger.idempotency) as kept,
-           (select count(*) from ledger.transaction where kind < 20) as keyed
+           (select count(*) from ledger.transaction where kind < 14) as keyed
 """
 
 ROLLED_UP = """
@@ -145,6 +147,7 @@ async def _next_holders(
                 row["salt"],
                 {},
                 (),
+                {},
             )
         )
     return chunk
@@ -160,6 +163,9 @@ async def _audit_chunk(connection: Connection, holders: Sequence[StoredHolder]) 
     lots: dict[HolderId, list[LotState]] = defaultdict(list)
     for row in await connection.fetch(LOTS_OF, ids):
         lots[HolderId(row["holder_id"])].append(lot_from(row))
+    holds: dict[HolderId, dict[int, tuple[datetime | None, int | None]]] = defaultdict(dict)
+    for row in await connection.fetch(HOLDS_OF, ids):
+        holds[HolderId(row["holder_id"])][row["number"]] = (row["expires_at"], row["ended_by"])
     findings: list[Finding] = []
     for holder in holders:
         whole = StoredHolder(
@@ -171,6 +177,7 @@ async def _audit_chunk(connection: Connection, holders: Sequence[StoredHolder]) 
             holder.salt,
             accounts.get(holder.id, {}),
             lots.get(holder.id, ()),
+            holds.get(holder.id, {}),
         )
         findings += audit(whole, chains[holder.id])
     return findings

@@ -65,6 +65,8 @@ class Kind(IntEnum):
     CLOSE = 12
     OPEN = 13
     """An opening balance, brought in by an import."""
+    RECEIVE = 14
+    """The other half of a move: what came in; it has no key of its own."""
 
     ACTIVATION = 20
     """The books' own: pending points whose validity began."""

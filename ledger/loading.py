@@ -17,11 +17,12 @@ from ledger.amounts import Points
 from ledger.book import Contact, Known, Place
 from ledger.chain import GENESIS, SALT_LENGTH
 from ledger.connection import Connection
+from ledger.facts import Allocation
 from ledger.identity import ContactId, DefinitionId, HolderId, TenantId, key_hash
-from ledger.kinds import Kind, LedgerAccount
-from ledger.requests import Adjust, Earn, Redeem, Request, Return
+from ledger.kinds import Kind
+from ledger.requests import Move, Request, may_open, refers_to
 from ledger.rules.context import Original
-from ledger.state import AccountState, HolderState, LotState
+from ledger.state import AccountState, HolderState, HoldState, LotState
 
 
 class ContactRacedError(Exception):
@@ -87,6 +88,12 @@ LOAD_LOTS_OF = """
     join ledger.lot using (holder_id, number)
 """
 
+LOAD_LOTS_NUMBERED = """
+    -- Lots by their numbers, whatever remains of them. Index: lot_pk.
+    select lot.* from unnest($1::uuid[], $2::integer[]) as asked (holder_id, lot)
+    join ledger.lot using (holder_id, lot)
+"""
+
 LOAD_MOVEMENTS = """
     -- What was taken from and given back to these lots, expiry apart. Index: allocation_pk,
     -- transfer_pk.
@@ -100,9 +107,33 @@ LOAD_MOVEMENTS = """
       and (transfer.debit in (1, 2)) <> (transfer.credit in (1, 2))
 """
 
+LOAD_TAKEN = """
+    -- Which lots these redemptions took (12 is `redeemed`). Index: transfer_pk, allocation_pk.
+    select allocation.holder_id, allocation.number, allocation.lot, allocation.amount
+    from unnest($1::uuid[], $2::bigint[]) as asked (holder_id, number)
+    join ledger.transfer using (holder_id, number)
+    join ledger.allocation using (holder_id, number, line)
+    where transfer.credit = 12
+    order by allocation.line, allocation.place
+"""
+
+LOAD_HOLDS = """
+    -- Open holds of these accounts and what they took of which lot (3 is `held`).
+    -- Index: hold_open_idx, transaction_pk, transfer_pk, allocation_pk.
+    select hold.holder_id, hold.definition_id, hold.number, hold.expires_at, transaction.id,
+           allocation.lot, allocation.amount
+    from unnest($1::uuid[], $2::smallint[]) as asked (holder_id, definition_id)
+    join ledger.hold using (holder_id, definition_id)
+    join ledger.transaction using (holder_id, number)
+    join ledger.transfer using (holder_id, number)
+    join ledger.allocation using (holder_id, number, line)
+    where hold.ended_by is null and transfer.credit = 3
+    order by hold.holder_id, hold.number, allocation.line, allocation.place
+"""
+
 LOAD_ORIGINALS = """
-    -- Transactions to be taken back, with what was taken back before. Index: transaction_id_idx,
-    -- transaction_pk, transaction_reverses_idx.
+    -- Transactions that others refer to, with what was taken back of them before (kinds 6 and 7;
+    -- 11 is `issued`). Index: transaction_id_idx, transaction_pk, transaction_reverses_idx.
     with original as (
         select holder_id, number, id, definition_id, kind, amount, effective_at
         from ledger.transaction where id = any($1::uuid[])
@@ -124,9 +155,9 @@ LOAD_ORIGINALS = """
                )), 0)::bigint as reversed
         from ledger.transaction later
         where later.holder_id = original.holder_id and later.reverses = original.id
-          and later.kind = 8
+          and later.kind in (6, 7)
     ) as earlier
-""".replace("= 8", f"= {Kind.RETURN:d}").replace("= 11", f"= {LedgerAccount.ISSUED:d}")
+"""
 
 
 async def lock_holders(
@@ -138,7 +169,7 @@ async def lock_holders(
     is empty and stays in memory. Raises `ContactRacedError` where another posting opened one of
     the contacts at the same time.
     """
-    asked = sorted({(request.tenant, request.contact) for request in requests})
+    asked = sorted({contact for request in requests for contact in contacts_in(request)})
     rows = await connection.fetch(
         LOCK_HOLDERS, [tenant for tenant, _ in asked], [contact for _, contact in asked]
     )
@@ -167,16 +198,19 @@ async def _open_missing(
     requests: Sequence[Request],
     holders: dict[Contact, HolderState],
 ) -> None:
+    missing = {contact for request in requests for contact in contacts_in(request)} - set(holders)
     opening: set[Contact] = set()
     for request in requests:
-        contact = (request.tenant, request.contact)
-        if contact not in holders and may_open(request):
-            opening.add(contact)
-    for request in requests:
-        contact = (request.tenant, request.contact)
-        if contact not in holders:
-            identifier = HolderId(_random_uuid())
-            holders[contact] = HolderState(identifier, 0, GENESIS, None, 0, os.urandom(SALT_LENGTH))
+        own = (request.tenant, request.contact)
+        opening.update(
+            contact
+            for contact in contacts_in(request)
+            if contact in missing and (contact != own or may_open(request))
+        )
+    for contact in missing:
+        holders[contact] = HolderState(
+            HolderId(_random_uuid()), 0, GENESIS, None, 0, os.urandom(SALT_LENGTH)
+        )
     if not opening:
         return
     ordered = sorted(opening)
@@ -191,11 +225,12 @@ async def _open_missing(
         raise ContactRacedError
 
 
-def may_open(request: Request) -> bool:
-    """Whether a request can be booked for a contact who has no points yet."""
-    return isinstance(request, Earn | Adjust) or (
-        isinstance(request, Redeem) and request.allow_debt
-    )
+def contacts_in(request: Request) -> tuple[Contact, ...]:
+    """Whom a request touches: its contact and, of a move, the one who receives."""
+    own = (request.tenant, request.contact)
+    if isinstance(request, Move) and request.to_contact != request.contact:
+        return (own, (request.tenant, request.to_contact))
+    return (own,)
 
 
 def _random_uuid() -> UUID:
@@ -208,8 +243,9 @@ async def load_keys(
     """The database's clock, and those keys of a batch (own and referred to) that are known."""
     wanted = {key_hash(request.tenant, request.idempotency_key) for request in requests}
     for request in requests:
-        if isinstance(request, Return) and request.reverses.idempotency_key is not None:
-            wanted.add(key_hash(request.tenant, request.reverses.idempotency_key))
+        referred = refers_to(request)
+        if referred is not None and referred.idempotency_key is not None:
+            wanted.add(key_hash(request.tenant, referred.idempotency_key))
     rows = await connection.fetch(LOAD_KEYS, list(wanted))
     known = {
         row["key_hash"]: Known(HolderId(row["holder_id"]), row["number"], row["fingerprint"])
@@ -246,6 +282,7 @@ def account_from(row: asyncpg.Record) -> AccountState:
         debt_since=row["debt_since"],
         last_effective_at=row["last_effective_at"],
         next_due_at=row["next_due_at"],
+        closed=row["closed"],
         complete=False,
         is_new=False,
     )
@@ -275,7 +312,7 @@ Reach = dict[tuple[HolderId, DefinitionId], datetime | None]
 async def load_lots(
     connection: Connection, holders: dict[HolderId, HolderState], reach: Reach
 ) -> None:
-    """Load what lots of these accounts a batch may touch, with their movements where it is late."""
+    """Load what lots and holds a batch may touch, with the lots' movements where it is late."""
     if not reach:
         return
     rows = await connection.fetch(
@@ -284,16 +321,67 @@ async def load_lots(
         [definition for _, definition in reach],
         list(reach.values()),
     )
+    await _take_in(connection, holders, reach, rows)
+    await _load_holds(connection, holders, reach)
+    for holder, definition in reach:
+        holders[holder].accounts[definition].complete = True
+
+
+async def _take_in(
+    connection: Connection,
+    holders: dict[HolderId, HolderState],
+    reach: Reach,
+    rows: Iterable[asyncpg.Record],
+) -> None:
+    """Put lots that are not there yet into their accounts."""
     late: list[tuple[HolderId, LotState]] = []
     for row in rows:
         holder = HolderId(row["holder_id"])
-        lot = lot_from(row)
-        holders[holder].accounts[lot.definition].lots[lot.lot] = lot
-        if reach[holder, lot.definition] is not None:
-            late.append((holder, lot))
-    for holder, definition in reach:
-        holders[holder].accounts[definition].complete = True
+        account = holders[holder].account(DefinitionId(row["definition_id"]))
+        if row["lot"] not in account.lots:
+            lot = account.lots[row["lot"]] = lot_from(row)
+            if reach.get((holder, account.definition)) is not None:
+                late.append((holder, lot))
     await load_movements(connection, late)
+
+
+async def _load_holds(
+    connection: Connection, holders: dict[HolderId, HolderState], reach: Reach
+) -> None:
+    holding = [
+        (holder, definition)
+        for holder, definition in reach
+        if holders[holder].accounts[definition].held
+    ]
+    if not holding:
+        return
+    rows = await connection.fetch(
+        LOAD_HOLDS, [holder for holder, _ in holding], [definition for _, definition in holding]
+    )
+    for row in rows:
+        account = holders[HolderId(row["holder_id"])].accounts[DefinitionId(row["definition_id"])]
+        found = account.holds.get(row["number"])
+        part = Allocation(row["lot"], Points(row["amount"]))
+        parts = (part,) if found is None else (*found.parts, part)
+        account.holds[row["number"]] = HoldState(
+            row["id"], row["number"], parts, row["expires_at"], is_new=False
+        )
+    await _load_numbered(
+        connection, holders, reach, {(HolderId(row["holder_id"]), row["lot"]) for row in rows}
+    )
+
+
+async def _load_numbered(
+    connection: Connection,
+    holders: dict[HolderId, HolderState],
+    reach: Reach,
+    lots: set[tuple[HolderId, int]],
+) -> None:
+    if lots:
+        rows = await connection.fetch(
+            LOAD_LOTS_NUMBERED, [holder for holder, _ in lots], [lot for _, lot in lots]
+        )
+        await _take_in(connection, holders, reach, rows)
 
 
 async def load_movements(connection: Connection, lots: Sequence[tuple[HolderId, LotState]]) -> None:
@@ -316,18 +404,21 @@ async def load_movements(connection: Connection, lots: Sequence[tuple[HolderId, 
 async def load_originals(
     connection: Connection,
     holders: dict[HolderId, HolderState],
-    requests: Sequence[Return],
+    requests: Sequence[Request],
     known: dict[UUID, Known],
     reach: Reach,
 ) -> tuple[dict[Place, Original], dict[UUID, Place]]:
-    """Load the transactions that returns take back, and the lots those issued."""
+    """Load the transactions that requests refer to, and the lots those issued or took."""
     ids: set[UUID] = set()
     by_key: set[Place] = set()
     for request in requests:
-        if request.reverses.transaction_id is not None:
-            ids.add(request.reverses.transaction_id)
-        elif request.reverses.idempotency_key is not None:
-            found = known.get(key_hash(request.tenant, request.reverses.idempotency_key))
+        referred = refers_to(request)
+        if referred is None:
+            continue
+        if referred.transaction_id is not None:
+            ids.add(referred.transaction_id)
+        elif referred.idempotency_key is not None:
+            found = known.get(key_hash(request.tenant, referred.idempotency_key))
             if found is not None:
                 by_key.add((found.holder, found.number))
     if not ids and not by_key:
@@ -344,6 +435,7 @@ async def load_originals(
         if row["holder_id"] in holders
     }
     await _load_lots_of(connection, holders, originals, reach)
+    await _load_taken(connection, holders, originals, reach)
     return originals, {original.id: place for place, original in originals.items()}
 
 
@@ -356,7 +448,6 @@ def _original_from(row: asyncpg.Record) -> Original:
         kind=Kind(row["kind"]),
         amount=Points(row["amount"]),
         effective_at=row["effective_at"],
-        lots=(),
         returned=row["returned"],
         reversed=row["reversed"],
         part=row["part"],
@@ -375,14 +466,30 @@ async def _load_lots_of(
         [holder for holder, _ in originals],
         [number for _, number in originals],
     )
-    late: list[tuple[HolderId, LotState]] = []
+    await _take_in(connection, holders, reach, rows)
     for row in rows:
-        holder = HolderId(row["holder_id"])
-        account = holders[holder].account(DefinitionId(row["definition_id"]))
-        if row["lot"] not in account.lots:
-            lot = account.lots[row["lot"]] = lot_from(row)
-            if reach.get((holder, account.definition)) is not None:
-                late.append((holder, lot))
-        original = originals[holder, row["number"]]
+        original = originals[HolderId(row["holder_id"]), row["number"]]
         original.lots = (*original.lots, row["lot"])
-    await load_movements(connection, late)
+
+
+async def _load_taken(
+    connection: Connection,
+    holders: dict[HolderId, HolderState],
+    originals: dict[Place, Original],
+    reach: Reach,
+) -> None:
+    redeemed = [
+        place
+        for place, original in originals.items()
+        if original.kind in (Kind.REDEEM, Kind.CAPTURE)
+    ]
+    if not redeemed:
+        return
+    rows = await connection.fetch(
+        LOAD_TAKEN, [holder for holder, _ in redeemed], [number for _, number in redeemed]
+    )
+    for row in rows:
+        original = originals[HolderId(row["holder_id"]), row["number"]]
+        original.taken = (*original.taken, Allocation(row["lot"], Points(row["amount"])))
+    lots = {(HolderId(row["holder_id"]), row["lot"]) for row in rows}
+    await _load_numbered(connection, holders, reach, lots)

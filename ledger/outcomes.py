@@ -26,6 +26,17 @@ class Code(StrEnum):
     RETURN_EXCEEDS_ORIGINAL = "return_exceeds_original"
     WHOLE_DIFFERS = "whole_differs"
     BALANCE_TOO_LARGE = "balance_too_large"
+    ACCOUNT_CLOSED = "account_closed"
+    CAPTURE_EXCEEDS_HOLD = "capture_exceeds_hold"
+    HOLD_ENDED = "hold_ended"
+    HOLD_OVER = "hold_over"
+    LOT_LAPSED = "points_lapsed"
+    MOVE_TO_ITSELF = "move_to_itself"
+    NO_ACCOUNT = "no_account"
+    NOT_EXTENDED = "not_extended"
+    NOTHING_PENDING = "nothing_pending"
+    POINTS_HELD = "points_held"
+    SCALES_DIFFER = "scales_differ"
     BATCH_NOT_BOOKED = "batch_not_booked"
 
 

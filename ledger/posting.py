@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 import asyncpg
 
-from ledger.book import Book
+from ledger.book import Book, Contact
 from ledger.connection import Connection, Pool
 from ledger.identity import DefinitionId, HolderId, uuid7_stream
 from ledger.loading import (
@@ -26,7 +26,7 @@ from ledger.loading import (
 )
 from ledger.outbox import Outbox
 from ledger.outcomes import Booked, Code, Outcome, Refused
-from ledger.requests import Adjust, Redeem, Request, Return
+from ledger.requests import Move, Request, needs_lots
 from ledger.state import AccountState, HolderState
 from ledger.storing import KeyRacedError, store
 from ledger.sweeping import due_accounts, lock_due_holders
@@ -100,29 +100,17 @@ class Books:
         by_id = {holder.id: holder for holder in holders.values()}
         now, known = await load_keys(connection, requests)
         now = self._clock() if self._clock else now
-        await load_accounts(
-            connection,
-            [(holders[asked.tenant, asked.contact], asked.definition) for asked in requests],
-        )
         touched = [
-            (holders[asked.tenant, asked.contact].account(asked.definition), asked)
-            for asked in requests
+            (holders[contact], definition, request)
+            for request in requests
+            for contact, definition in accounts_in(request)
         ]
+        await load_accounts(connection, [(holder, one) for holder, one, _ in touched])
         reach = reach_of(
-            [
-                (holders[asked.tenant, asked.contact].id, account, asked)
-                for account, asked in touched
-            ],
-            now,
+            [(holder.id, holder.account(one), request) for holder, one, request in touched], now
         )
         await load_lots(connection, by_id, reach)
-        originals, places = await load_originals(
-            connection,
-            by_id,
-            [asked for asked in requests if isinstance(asked, Return)],
-            known,
-            reach,
-        )
+        originals, places = await load_originals(connection, by_id, requests, known, reach)
         due = sum(
             2 * len(account.lots) + len(account.holds)
             for holder in by_id.values()
@@ -135,7 +123,7 @@ class Books:
             originals=originals,
             places=places,
             now=now,
-            ids=uuid7_stream(now, os.urandom(10 * (len(requests) + due))),
+            ids=uuid7_stream(now, os.urandom(10 * (2 * len(requests) + due))),
         )
         outcomes = book.post_all(requests)
         if atomic and any(isinstance(outcome, Refused) for outcome in outcomes):
@@ -189,22 +177,29 @@ class Books:
             await store(connection, book.entries, changed, rows)
 
 
-def reach_of(asked: Sequence[tuple[HolderId, AccountState, Request]], now: datetime) -> Reach:
+def accounts_in(request: Request) -> tuple[tuple[Contact, DefinitionId], ...]:
+    """The accounts that a request touches: its own and, of a move, the one that receives."""
+    own = ((request.tenant, request.contact), request.definition)
+    if isinstance(request, Move):
+        return (own, ((request.tenant, request.to_contact), request.to_definition))
+    return (own,)
+
+
+def reach_of(touched: Sequence[tuple[HolderId, AccountState, Request]], now: datetime) -> Reach:
     """Which accounts' lots a batch needs, and how far back its late debits go.
 
     A debit is late where something is already booked after it, or will be by this very batch.
     """
     reach: Reach = {}
     frontier: dict[tuple[HolderId, DefinitionId], datetime | None] = {}
-    for holder, account, request in asked:
+    for holder, account, request in touched:
         place = (holder, account.definition)
         if account.is_new:
             continue
-        is_due = account.next_due_at is not None and account.next_due_at <= now
-        if is_due:
+        if account.next_due_at is not None and account.next_due_at <= now:
             reach.setdefault(place, None)
             frontier[place] = now
-        if not takes_from_lots(request):
+        if not needs_lots(request):
             continue
         last = frontier.setdefault(place, account.last_effective_at)
         at = request.effective_at or now
@@ -213,13 +208,6 @@ def reach_of(asked: Sequence[tuple[HolderId, AccountState, Request]], now: datet
             reach[place] = at
         frontier[place] = at if last is None else max(last, at)
     return reach
-
-
-def takes_from_lots(request: Request) -> bool:
-    """Whether deciding a request needs to know the account's lots."""
-    if isinstance(request, Adjust):
-        return request.amount < 0
-    return isinstance(request, Redeem | Return)
 
 
 def _not_booked(outcome: Outcome) -> Outcome:

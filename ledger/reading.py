@@ -1,8 +1,6 @@
 """Reading balances and transactions: what is booked, plus what has fallen due and is not yet.
 
-The one hard idea: an account and, where something of it is due, its lots are read by one
-statement. So a read sees one instant of the books without a transaction of its own, and costs one
-round trip in the ordinary case where nothing is due.
+Every answer is the same before and after a sweep; how is `ledger.due_reading`'s business.
 """
 
 from collections.abc import Sequence
@@ -15,14 +13,11 @@ import asyncpg
 from ledger.amounts import Points
 from ledger.book import Place
 from ledger.connection import Connection
-from ledger.draft import Draft
-from ledger.due import book_due, next_due
+from ledger.due_reading import ACCOUNT_AND_DUE, due_accounts_from, due_drafts, with_due
 from ledger.facts import Balance, Transaction, net_of
 from ledger.history import recorded_at_places
 from ledger.identity import ContactId, DefinitionId, HolderId, TenantId, key_hash
 from ledger.kinds import Kind
-from ledger.loading import account_from, lot_from
-from ledger.state import AccountState
 from ledger.tenants import Catalogue
 
 PAGE_MAX = 1000
@@ -31,22 +26,10 @@ PAGE_MAX = 1000
 LOG_MAX = 10_000
 """The most rows of one points log."""
 
-_ACCOUNT_AND_DUE = """
-    select account.holder_id, account.definition_id, account.available, account.pending,
-           account.held, account.debt, account.debt_since, account.last_effective_at,
-           account.next_due_at, instant.now, lot.lot, lot.number, lot.issued, lot.remaining,
-           lot.lapsed, lot.active, lot.effective_at, lot.valid_from, lot.valid_to, lot.term
-    from {accounts}
-    cross join (select coalesce({at}::timestamptz, clock_timestamp()) as now) as instant
-    left join ledger.lot on account.next_due_at <= instant.now
-        and lot.holder_id = account.holder_id and lot.definition_id = account.definition_id
-        and lot.remaining > 0
-"""
-
 ACCOUNTS_OF_CONTACT = (
     "-- A contact's accounts, with the lots of those on which something is due.\n"
     "-- Index: contact_pk, account_pk, lot_pk.\n"
-    + _ACCOUNT_AND_DUE.format(
+    + ACCOUNT_AND_DUE.format(
         accounts="ledger.contact join ledger.account using (holder_id)", at="$4"
     )
     + """
@@ -57,7 +40,7 @@ ACCOUNTS_OF_CONTACT = (
 
 ACCOUNTS = (
     "-- Many accounts at once, likewise. Index: account_pk, lot_pk.\n"
-    + _ACCOUNT_AND_DUE.format(
+    + ACCOUNT_AND_DUE.format(
         accounts="unnest($1::uuid[], $2::smallint[]) as asked (holder_id, definition_id) "
         "join ledger.account using (holder_id, definition_id)",
         at="$3",
@@ -166,34 +149,11 @@ async def totals(
     return {(found.holder, found.definition): found.balance for found in _balances(rows)}
 
 
-def _accounts(
-    rows: Sequence[asyncpg.Record],
-) -> dict[tuple[HolderId, DefinitionId], tuple[AccountState, datetime]]:
-    """Accounts as read, with the lots that came along, and the instant of reading."""
-    accounts: dict[tuple[HolderId, DefinitionId], tuple[AccountState, datetime]] = {}
-    for row in rows:
-        place = (HolderId(row["holder_id"]), DefinitionId(row["definition_id"]))
-        if place not in accounts:
-            accounts[place] = (account_from(row), row["now"])
-        if row["lot"] is not None:
-            accounts[place][0].lots[row["lot"]] = lot_from(row)
-    return accounts
-
-
 def _balances(rows: Sequence[asyncpg.Record]) -> list[AccountBalance]:
     return [
-        AccountBalance(holder, definition, *_with_due(account, now), now)
-        for (holder, definition), (account, now) in _accounts(rows).items()
+        AccountBalance(holder, account.definition, *with_due(account, now), now)
+        for holder, account, now in due_accounts_from(rows)
     ]
-
-
-def _with_due(account: AccountState, now: datetime) -> tuple[Balance, datetime | None]:
-    """Book what is due into the state at hand, which is thrown away afterwards."""
-    if account.next_due_at is None or account.next_due_at > now:
-        return account.balance, account.next_due_at
-    draft = Draft(account, 0, 0)
-    book_due(account, now, lambda _kind, _at: draft)
-    return account.balance, next_due(account)
 
 
 async def transactions_at(
@@ -286,20 +246,9 @@ async def points_log(
 def _due_rows(rows: Sequence[asyncpg.Record], catalogue: Catalogue) -> list[LogRow]:
     """What is due on a contact's accounts, told as if it were booked."""
     log: list[LogRow] = []
-    for account, now in _accounts(rows).values():
-        drafts: dict[tuple[Kind, datetime], Draft] = {}
-
-        def open_draft(
-            kind: Kind,
-            at: datetime,
-            account: AccountState = account,
-            drafts: dict[tuple[Kind, datetime], Draft] = drafts,
-        ) -> Draft:
-            return drafts.setdefault((kind, at), Draft(account, 0, 0))
-
-        book_due(account, now, open_draft)
+    for _, account, now in due_accounts_from(rows):
         scale = catalogue.definitions[account.definition].scale
-        for (kind, at), draft in drafts.items():
+        for kind, at, draft in due_drafts(account, now):
             net = net_of(draft.transfers)
             if net:
                 log.append(LogRow(at, net, scale, kind, None))

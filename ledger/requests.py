@@ -95,3 +95,111 @@ class Adjust(Request, frozen=True, kw_only=True):
     """A correction, up or down; never zero."""
 
     amount: Points
+
+
+class Hold(Request, frozen=True, kw_only=True):
+    """Points set aside for a checkout that is under way.
+
+    Attributes:
+        amount: Above zero, in minor units.
+        hold_expires_at: When the hold times out by itself; `None` for never.
+    """
+
+    amount: Points
+    hold_expires_at: datetime | None = None
+
+
+class Capture(Request, frozen=True, kw_only=True):
+    """A hold's points spent, in full or in part; the rest is released.
+
+    Attributes:
+        hold: The transaction that placed it.
+        amount: Points to spend, above zero; `None` for all that is held.
+    """
+
+    hold: Reverses
+    amount: Points | None = None
+
+
+class Release(Request, frozen=True, kw_only=True):
+    """A hold given up: its points go back to the lots they came from."""
+
+    hold: Reverses
+
+
+class Cancel(Request, frozen=True, kw_only=True):
+    """A redemption undone, in whole or in part: points go back to the lots they came from.
+
+    Attributes:
+        reverses: The redemption, or the capture.
+        amount, part, whole: As in a `Return`.
+    """
+
+    reverses: Reverses
+    amount: Points | None = None
+    part: int | None = None
+    whole: int | None = None
+
+
+class Move(Request, frozen=True, kw_only=True):
+    """Points passed on: to another contact, to another definition, or both.
+
+    Attributes:
+        amount: Above zero, in minor units; `None` passes on everything, pending and debt included.
+        to_contact, to_definition: Where to; at least one differs from where from.
+    """
+
+    to_contact: ContactId
+    to_definition: DefinitionId
+    amount: Points | None = None
+
+
+class Activate(Request, frozen=True, kw_only=True):
+    """Pending points released early."""
+
+    lots_of: Reverses
+
+
+class Extend(Request, frozen=True, kw_only=True):
+    """A new term for points that have not lapsed.
+
+    Attributes:
+        lots_of: The transaction that issued them.
+        valid_from: For pending points, when they become valid; left unset, as before.
+        valid_to: When they lapse, later than before; `None` for never; left unset, as before.
+    """
+
+    lots_of: Reverses
+    valid_from: datetime | msgspec.UnsetType = msgspec.UNSET
+    valid_to: datetime | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class Close(Request, frozen=True, kw_only=True):
+    """An account closed for good: what is left lapses or is paid out, what is owed is let go."""
+
+
+def refers_to(request: Request) -> Reverses | None:
+    """The transaction that a request is about, where it is about one."""
+    match request:
+        case Return() | Cancel():
+            return request.reverses
+        case Capture() | Release():
+            return request.hold
+        case Activate() | Extend():
+            return request.lots_of
+        case _:
+            return None
+
+
+def may_open(request: Request) -> bool:
+    """Whether a request can be booked for a contact who has no points yet."""
+    return isinstance(request, Earn | Adjust) or (
+        isinstance(request, Redeem) and request.allow_debt
+    )
+
+
+def needs_lots(request: Request) -> bool:
+    """Whether deciding a request needs to know the account's lots and holds."""
+    if isinstance(request, Adjust):
+        return request.amount < 0
+    return not isinstance(request, Earn)

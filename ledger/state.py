@@ -7,6 +7,7 @@ Nothing here decides what may happen; that is the rules' business.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from ledger.amounts import Points
 from ledger.facts import Allocation, Balance, LotIssue, Term, Transfer
@@ -53,16 +54,19 @@ class HoldState:
     """Points set aside: which lots they came from, until one transaction ends the hold.
 
     Attributes:
-        number: The transaction that placed it.
+        id, number: The transaction that placed it.
         parts: What it took of which lot, soonest to expire first.
         expires_at: When it times out by itself; `None` for never.
         ended_by: The transaction that captured, released or timed it out.
     """
 
+    id: UUID
     number: int
     parts: tuple[Allocation, ...]
     expires_at: datetime | None
     ended_by: int | None = None
+    changed: bool = False
+    is_new: bool = True
 
 
 @dataclass(slots=True)
@@ -76,6 +80,7 @@ class AccountState:
         next_due_at: No due transfer lies before this instant; `None` when none is to come.
         lots: The lots in the working set; which are loaded depends on what is asked.
         complete: Whether every lot with points remaining and every open hold is loaded.
+        closed: For good: nothing is booked any more.
     """
 
     definition: DefinitionId
@@ -89,6 +94,7 @@ class AccountState:
     lots: dict[int, LotState] = field(default_factory=dict)
     holds: dict[int, HoldState] = field(default_factory=dict)
     complete: bool = True
+    closed: bool = False
     is_new: bool = True
     changed: bool = False
 
@@ -127,6 +133,11 @@ class AccountState:
         lot.valid_to = term.valid_to
         lot.changed = True
         self.expect(lot.valid_to if lot.active else lot.valid_from)
+
+    def place(self, hold: HoldState) -> None:
+        """Open a hold for what a transfer just set aside."""
+        self.holds[hold.number] = hold
+        self.expect(hold.expires_at)
 
     def expect(self, boundary: datetime | None) -> None:
         """Note that something may fall due at `boundary`."""

@@ -20,18 +20,23 @@ class KeyRacedError(Exception):
     """Another posting booked one of the keys for another holder meanwhile: begin again."""
 
 
+class LostRowError(RuntimeError):
+    """A row that was loaded under its holder's lock is gone: nothing of the batch is booked."""
+
+
 INSERT_TRANSACTIONS = """
     insert into ledger.transaction (
-        holder_id, number, id, effective_at, recorded_at, occurred_at, amount, net, reverses, part,
-        whole, available_after, pending_after, held_after, debt_after, definition_id, kind, source,
-        texts_hash, hash, idempotency_key, description, reference, actor
+        holder_id, number, id, effective_at, recorded_at, occurred_at, amount, net, reverses,
+        linked, hold_expires_at, part, whole, available_after, pending_after, held_after,
+        debt_after, definition_id, kind, source, texts_hash, hash, idempotency_key, description,
+        reference, actor
     )
     select * from unnest(
         $1::uuid[], $2::bigint[], $3::uuid[], $4::timestamptz[], $5::timestamptz[],
-        $6::timestamptz[], $7::bigint[], $8::bigint[], $9::uuid[], $10::bigint[], $11::bigint[],
-        $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::smallint[],
-        $17::smallint[], $18::text[], $19::bytea[], $20::bytea[], $21::text[], $22::text[],
-        $23::text[], $24::text[]
+        $6::timestamptz[], $7::bigint[], $8::bigint[], $9::uuid[], $10::uuid[],
+        $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+        $16::bigint[], $17::bigint[], $18::smallint[], $19::smallint[], $20::text[], $21::bytea[],
+        $22::bytea[], $23::text[], $24::text[], $25::text[], $26::text[]
     )
 """
 
@@ -80,11 +85,11 @@ UPDATE_LOTS = """
 INSERT_ACCOUNTS = """
     insert into ledger.account (
         holder_id, definition_id, available, pending, held, debt, debt_since, last_effective_at,
-        next_due_at
+        next_due_at, closed
     )
     select * from unnest(
         $1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-        $7::timestamptz[], $8::timestamptz[], $9::timestamptz[]
+        $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::boolean[]
     )
 """
 
@@ -92,13 +97,13 @@ UPDATE_ACCOUNTS = """
     -- Index: account_pk.
     update ledger.account set available = new.available, pending = new.pending, held = new.held,
         debt = new.debt, debt_since = new.debt_since, last_effective_at = new.last_effective_at,
-        next_due_at = new.next_due_at
+        next_due_at = new.next_due_at, closed = new.closed
     from unnest(
         $1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-        $7::timestamptz[], $8::timestamptz[], $9::timestamptz[]
+        $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::boolean[]
     ) as new (
         holder_id, definition_id, available, pending, held, debt, debt_since, last_effective_at,
-        next_due_at
+        next_due_at, closed
     )
     where account.holder_id = new.holder_id and account.definition_id = new.definition_id
 """
@@ -120,6 +125,28 @@ INSERT_KEYS = """
     order by key_hash
     on conflict do nothing
     returning key_hash
+"""
+
+INSERT_TERMS = """
+    insert into ledger.term (holder_id, lot, term, number, valid_from, valid_to)
+    select * from unnest(
+        $1::uuid[], $2::integer[], $3::smallint[], $4::bigint[], $5::timestamptz[],
+        $6::timestamptz[]
+    )
+"""
+
+INSERT_HOLDS = """
+    insert into ledger.hold (holder_id, number, definition_id, expires_at, ended_by)
+    select * from unnest(
+        $1::uuid[], $2::bigint[], $3::smallint[], $4::timestamptz[], $5::bigint[]
+    )
+"""
+
+END_HOLDS = """
+    -- Index: hold_pk. A trigger refuses a second end.
+    update ledger.hold set ended_by = new.ended_by
+    from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as new (holder_id, number, ended_by)
+    where hold.holder_id = new.holder_id and hold.number = new.number
 """
 
 INSERT_ROLLUPS = """
@@ -145,6 +172,7 @@ async def store(
     await _store_transactions(connection, entries)
     await _store_transfers(connection, entries)
     await _store_lots(connection, entries, holders)
+    await _store_holds(connection, entries, holders)
     await _store_accounts(connection, holders)
     await _store_rollups(connection, entries)
     if outbox:
@@ -158,18 +186,26 @@ def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]
     return columns or [[] for _ in range(width)]
 
 
+async def _update(connection: Connection, statement: str, rows: Sequence[Sequence[object]]) -> None:
+    """Set rows to their new state; every one must be there to be set."""
+    status: str = await connection.execute(statement, *_columns(rows, 0))
+    if status != f"UPDATE {len(rows)}":
+        raise LostRowError(f"{status} of {len(rows)} rows: {statement.strip()}")
+
+
 async def _store_transactions(connection: Connection, entries: Sequence[Entry]) -> None:
     rows = []
     for entry in entries:
         told, after, texts = entry.transaction, entry.transaction.after, entry.transaction.texts
         rows.append((
             told.holder, told.number, told.id, told.effective_at, told.recorded_at,
-            told.occurred_at, told.amount, told.net, told.reverses, told.part, told.whole,
+            told.occurred_at, told.amount, told.net, told.reverses, told.linked,
+            told.hold_expires_at, told.part, told.whole,
             after.available, after.pending, after.held, after.debt, told.definition, told.kind,
             told.source, entry.texts_hash, entry.hash, texts.idempotency_key, texts.description,
             texts.reference, texts.actor,
         ))  # fmt: skip
-    await connection.execute(INSERT_TRANSACTIONS, *_columns(rows, 24))
+    await connection.execute(INSERT_TRANSACTIONS, *_columns(rows, 26))
 
 
 async def _store_transfers(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -216,7 +252,7 @@ async def _store_lots(
     if new:
         await connection.execute(INSERT_LOTS, *_columns(new, 17))
     if changed:
-        await connection.execute(UPDATE_LOTS, *_columns(changed, 8))
+        await _update(connection, UPDATE_LOTS, changed)
 
 
 def _new_lot(holder: HolderId, number: int, issue: LotIssue, lot: LotState) -> tuple[object, ...]:
@@ -228,6 +264,36 @@ def _new_lot(holder: HolderId, number: int, issue: LotIssue, lot: LotState) -> t
     )  # fmt: skip
 
 
+async def _store_holds(
+    connection: Connection,
+    entries: Sequence[Entry],
+    holders: Mapping[HolderId, HolderState],
+) -> None:
+    terms = [
+        (entry.transaction.holder, term.lot, term.term, entry.transaction.number, term.valid_from,
+         term.valid_to)
+        for entry in entries
+        for term in entry.transaction.terms
+    ]  # fmt: skip
+    if terms:
+        await connection.execute(INSERT_TERMS, *_columns(terms, 6))
+    placed: list[tuple[object, ...]] = []
+    ended: list[tuple[object, ...]] = []
+    for holder in holders.values():
+        for account in holder.accounts.values():
+            for hold in account.holds.values():
+                if hold.is_new:
+                    placed.append((
+                        holder.id, hold.number, account.definition, hold.expires_at, hold.ended_by,
+                    ))  # fmt: skip
+                elif hold.changed:
+                    ended.append((holder.id, hold.number, hold.ended_by))
+    if placed:
+        await connection.execute(INSERT_HOLDS, *_columns(placed, 5))
+    if ended:
+        await _update(connection, END_HOLDS, ended)
+
+
 async def _store_accounts(connection: Connection, holders: Mapping[HolderId, HolderState]) -> None:
     opened: list[tuple[object, ...]] = []
     changed: list[tuple[object, ...]] = []
@@ -236,20 +302,20 @@ async def _store_accounts(connection: Connection, holders: Mapping[HolderId, Hol
             if account.changed:
                 (opened if account.is_new else changed).append(_account_row(holder.id, account))
     if opened:
-        await connection.execute(INSERT_ACCOUNTS, *_columns(opened, 9))
+        await connection.execute(INSERT_ACCOUNTS, *_columns(opened, 10))
     if changed:
-        await connection.execute(UPDATE_ACCOUNTS, *_columns(changed, 9))
+        await _update(connection, UPDATE_ACCOUNTS, changed)
     heads = [
         (holder.id, holder.number, holder.head, holder.last_recorded_at, holder.last_lot)
         for holder in holders.values()
     ]
-    await connection.execute(UPDATE_HOLDERS, *_columns(heads, 5))
+    await _update(connection, UPDATE_HOLDERS, heads)
 
 
 def _account_row(holder: HolderId, account: AccountState) -> tuple[object, ...]:
     return (
         holder, account.definition, account.available, account.pending, account.held, account.debt,
-        account.debt_since, account.last_effective_at, account.next_due_at,
+        account.debt_since, account.last_effective_at, account.next_due_at, account.closed,
     )  # fmt: skip
 
 

@@ -109,6 +109,7 @@ holder = Table(
     _instant("last_recorded_at", nullable=True),
     Column("last_lot", Integer, nullable=False, server_default=text("0")),
     Column("salt", LargeBinary, nullable=True),
+    Column("merged_into", Uuid, nullable=True),
     comment="Chain head and counters; the row is the lock for all accounts of the holder.",
     postgresql_with={"fillfactor": "70"},
 )
@@ -125,6 +126,7 @@ account = Table(
     _instant("debt_since", nullable=True),
     _instant("last_effective_at", nullable=True),
     _instant("next_due_at", nullable=True),
+    Column("closed", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("holder_id", "definition_id"),
     CheckConstraint(
         "available >= 0 and pending >= 0 and held >= 0 and debt >= 0", name="not_negative"
@@ -148,6 +150,8 @@ transaction = Table(
     _points("amount"),
     _points("net"),
     Column("reverses", Uuid, nullable=True),
+    Column("linked", Uuid, nullable=True),
+    _instant("hold_expires_at", nullable=True),
     Column("part", BigInteger, nullable=True),
     Column("whole", BigInteger, nullable=True),
     _points("available_after"),
@@ -214,6 +218,37 @@ lot = Table(
     CheckConstraint("remaining between 0 and issued", name="remaining"),
     CheckConstraint("lapsed between 0 and issued", name="lapsed"),
     postgresql_with={"fillfactor": "85"},
+)
+
+term = Table(
+    "term",
+    metadata,
+    Column("holder_id", Uuid, nullable=False),
+    Column("lot", Integer, nullable=False),
+    Column("term", SmallInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    _instant("valid_from"),
+    _instant("valid_to", nullable=True),
+    PrimaryKeyConstraint("holder_id", "number", "lot"),
+    UniqueConstraint("holder_id", "lot", "term"),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("holder_id", Uuid, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("definition_id", SmallInteger, nullable=False),
+    _instant("expires_at", nullable=True),
+    Column("ended_by", BigInteger, nullable=True),
+    PrimaryKeyConstraint("holder_id", "number"),
+    Index(
+        "hold_open_idx",
+        "holder_id",
+        "definition_id",
+        postgresql_where=text("ended_by is null"),
+    ),
+    comment="One row a hold; the transaction that ends it is entered once.",
 )
 
 allocation = Table(

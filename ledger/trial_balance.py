@@ -9,13 +9,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
+import asyncpg
+
 from ledger.connection import Connection
-from ledger.draft import Draft
-from ledger.due import book_due
+from ledger.due_reading import ACCOUNT_AND_DUE, due_accounts_from, due_drafts
 from ledger.identity import DefinitionId, TenantId
 from ledger.kinds import BUCKETS, PROGRAM_ACCOUNTS, LedgerAccount
-from ledger.loading import account_from, lot_from
-from ledger.state import AccountState
 from ledger.tenants import Catalogue
 
 
@@ -75,17 +74,14 @@ PROGRAM_SIDE = """
     group by definition_id, account
 """
 
-DUE = """
-    -- Accounts with something due, and their lots. Index: account_next_due_at_idx, lot_pk.
-    select account.holder_id, account.definition_id, account.available, account.pending,
-           account.held, account.debt, account.debt_since, account.last_effective_at,
-           account.next_due_at, lot.lot, lot.number, lot.issued, lot.remaining, lot.lapsed,
-           lot.active, lot.effective_at, lot.valid_from, lot.valid_to, lot.term
-    from ledger.account join ledger.lot using (holder_id, definition_id)
-    where account.next_due_at <= $2 and account.definition_id = any($1::smallint[])
-      and lot.remaining > 0
+DUE = (
+    "-- Accounts with something due, and their lots. Index: account_next_due_at_idx, lot_pk.\n"
+    + ACCOUNT_AND_DUE.format(accounts="ledger.account", at="$2")
+    + """
+    where account.next_due_at <= instant.now and account.definition_id = any($1::smallint[])
     order by account.holder_id, account.definition_id
 """
+)
 
 
 async def trial_balance(
@@ -116,31 +112,27 @@ async def _add_due(
     now: datetime,
     balances: dict[tuple[DefinitionId, LedgerAccount], int],
 ) -> None:
-    account: AccountState | None = None
-    holder = None
+    rows: list[asyncpg.Record] = []
     async for row in connection.cursor(DUE, definitions, now):
-        if account is None or (holder, account.definition) != (
+        if rows and (rows[0]["holder_id"], rows[0]["definition_id"]) != (
             row["holder_id"],
             row["definition_id"],
         ):
-            _book_into(account, now, balances)
-            account, holder = account_from(row), row["holder_id"]
-        account.lots[row["lot"]] = lot_from(row)
-    _book_into(account, now, balances)
+            _book_into(rows, balances)
+            rows = []
+        rows.append(row)
+    _book_into(rows, balances)
 
 
 def _book_into(
-    account: AccountState | None,
-    now: datetime,
-    balances: dict[tuple[DefinitionId, LedgerAccount], int],
+    rows: list[asyncpg.Record], balances: dict[tuple[DefinitionId, LedgerAccount], int]
 ) -> None:
-    if account is None:
-        return
-    draft = Draft(account, 0, 0)
-    book_due(account, now, lambda _kind, _at: draft)
-    for transfer in draft.transfers:
-        balances[account.definition, transfer.debit] -= transfer.amount
-        balances[account.definition, transfer.credit] += transfer.amount
+    """Count what is due on one account as if it were booked."""
+    for _, account, now in due_accounts_from(rows):
+        for _, _, draft in due_drafts(account, now):
+            for transfer in draft.transfers:
+                balances[account.definition, transfer.debit] -= transfer.amount
+                balances[account.definition, transfer.credit] += transfer.amount
 
 
 def _trial(

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ledger.amounts import Points
+from ledger.facts import Allocation
 from ledger.identity import DefinitionId, HolderId
 from ledger.kinds import Kind
 from ledger.policies import Definition
@@ -29,6 +30,7 @@ class Original:
 
     Attributes:
         lots: The numbers of the lots it issued.
+        taken: Of a redemption, which lots it took, soonest to expire first.
         returned: Points asked back so far, whether or not all could be reversed.
         reversed: Points actually reversed so far.
         part: The spend returned so far, in 1/10,000 of the currency.
@@ -42,7 +44,8 @@ class Original:
     kind: Kind
     amount: Points
     effective_at: datetime
-    lots: tuple[int, ...]
+    lots: tuple[int, ...] = ()
+    taken: tuple[Allocation, ...] = ()
     returned: int = 0
     reversed: int = 0
     part: int = 0

@@ -15,11 +15,11 @@ from ledger.kinds import Kind, LedgerAccount
 from ledger.lots import consume, headroom, owe, take
 from ledger.outcomes import Code, RefusedError
 from ledger.policies import Returns
-from ledger.requests import Return
+from ledger.requests import Cancel, Return
 from ledger.rules.context import Moment, Original
 
 
-def asked_of(request: Return, original: Original) -> Points:
+def asked_of(request: Return | Cancel, original: Original) -> Points:
     """The points a return asks back. Refused where returns together would exceed the original."""
     left = original.amount - original.returned
     if request.part is not None and request.whole is not None:
@@ -40,18 +40,19 @@ def asked_of(request: Return, original: Original) -> Points:
     if asked > left:
         raise RefusedError(
             Code.RETURN_EXCEEDS_ORIGINAL,
-            "with the earlier returns, more points would come back than were earned",
+            "with the earlier ones, more points would come back than there were",
             "amount",
         )
     return Points(asked)
 
 
-def check_original(original: Original, moment: Moment, kind: Kind) -> None:
+def check_original(original: Original, moment: Moment, *kinds: Kind) -> None:
     """Refuse what takes back another kind, another definition's points, or the future's."""
-    if original.kind is not kind:
+    if original.kind not in kinds:
+        expected = " or ".join(kind.word for kind in kinds)
         raise RefusedError(
             Code.ORIGINAL_WRONG_KIND,
-            f"names a transaction of kind {original.kind.word}, not {kind.word}",
+            f"names a transaction of kind {original.kind.word}, not {expected}",
             "reverses",
         )
     if original.definition != moment.definition.id:

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("debt_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_effective_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.CheckConstraint(
             "available = 0 or debt = 0", name=op.f("account_available_or_debt_check")
         ),
@@ -111,6 +112,7 @@ def upgrade() -> None:
         sa.Column("last_recorded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_lot", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("salt", sa.LargeBinary(), nullable=True),
+        sa.Column("merged_into", sa.Uuid(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("holder_pk")),
         schema="ledger",
         comment="Chain head and counters; the row is the lock for all accounts of the holder.",
@@ -205,6 +207,8 @@ def upgrade() -> None:
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("net", sa.BigInteger(), nullable=False),
         sa.Column("reverses", sa.Uuid(), nullable=True),
+        sa.Column("linked", sa.Uuid(), nullable=True),
+        sa.Column("hold_expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("part", sa.BigInteger(), nullable=True),
         sa.Column("whole", sa.BigInteger(), nullable=True),
         sa.Column("available_after", sa.BigInteger(), nullable=False),
@@ -249,6 +253,51 @@ def upgrade() -> None:
         sa.CheckConstraint("debit <> credit", name=op.f("transfer_sides_check")),
         sa.PrimaryKeyConstraint("holder_id", "number", "line", name=op.f("transfer_pk")),
         schema="ledger",
+    )
+    op.create_table(
+        "term",
+        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("lot", sa.Integer(), nullable=False),
+        sa.Column("term", sa.SmallInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("holder_id", "number", "lot", name=op.f("term_pk")),
+        sa.UniqueConstraint("holder_id", "lot", "term", name=op.f("term_holder_id_lot_term_key")),
+        schema="ledger",
+    )
+    op.create_table(
+        "hold",
+        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("definition_id", sa.SmallInteger(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("holder_id", "number", name=op.f("hold_pk")),
+        schema="ledger",
+        comment="One row a hold; the transaction that ends it is entered once.",
+    )
+    op.create_index(
+        "hold_open_idx",
+        "hold",
+        ["holder_id", "definition_id"],
+        unique=False,
+        schema="ledger",
+        postgresql_where=sa.text("ended_by is null"),
+    )
+    facts(op, "ledger.term")
+    state(op, "ledger.hold")
+    op.execute(
+        """
+        create trigger hold_stays before update of holder_id, number, definition_id, expires_at
+        on ledger.hold for each row execute function ledger.refuse_change()
+        """
+    )
+    op.execute(
+        """
+        create trigger hold_ends_once before update on ledger.hold for each row
+        when (old.ended_by is not null) execute function ledger.refuse_change()
+        """
     )
     facts(
         op,

@@ -1,0 +1,50 @@
+"""Cancelling: a redemption undone, its points back in the lots they came from.
+
+The one hard idea: a partial cancellation leaves things as if less had been redeemed in the first
+place. So debt the redemption made goes first, then the points that were taken last, which are
+those that live longest. Points keep their expiry; those whose validity has passed lapse at once.
+Debt that was repaid meanwhile has been paid with other points: it comes back as new ones.
+"""
+
+from ledger.amounts import Points
+from ledger.draft import Draft
+from ledger.due import settle
+from ledger.facts import Allocation
+from ledger.kinds import Kind, LedgerAccount
+from ledger.requests import Cancel
+from ledger.rules.context import Moment, Original
+from ledger.rules.holds import split
+from ledger.rules.returns import asked_of, check_original
+
+
+def cancel(draft: Draft, request: Cancel, original: Original, moment: Moment) -> Points:
+    """Give points of a redemption back; answers how many."""
+    check_original(original, moment, Kind.REDEEM, Kind.CAPTURE)
+    asked = asked_of(request, original)
+    at = moment.effective_at
+    owed_back, parts = _next_back(original, asked)
+    repaid = min(owed_back, draft.account.debt)
+    if repaid:
+        since = draft.account.debt_since or at
+        draft.transfer(LedgerAccount.REDEEMED, LedgerAccount.DEBT, repaid, max(at, since))
+    if parts:
+        amount = sum(part.amount for part in parts)
+        draft.transfer(LedgerAccount.REDEEMED, LedgerAccount.AVAILABLE, amount, at, parts)
+        for part in parts:
+            settle(draft, draft.account.lots[part.lot], part.amount, at)
+    anew = Points(owed_back - repaid)
+    if anew:
+        valid_to = moment.definition.valid_to(at, at)
+        lot = draft.issue(LedgerAccount.REDEEMED, anew, at, at, valid_to)
+        settle(draft, lot, anew, at)
+    return asked
+
+
+def _next_back(original: Original, asked: int) -> tuple[int, tuple[Allocation, ...]]:
+    """What comes back next: how much of the debt, and which lots, the last taken first."""
+    owed = original.amount - sum(part.amount for part in original.taken)
+    owed_back = min(asked, max(0, owed - original.returned))
+    from_lots = max(0, original.returned - owed)
+    _, left = split(tuple(reversed(original.taken)), from_lots)
+    back, _ = split(left, asked - owed_back)
+    return owed_back, back
