@@ -89,12 +89,21 @@ class Deliveries:
         self._turns = asyncio.Semaphore(1)
         self._turns_of = 1
 
+    def forget(self) -> None:
+        """Stop all attempts and drop all messages, delivered or not; numbers go on."""
+        for task in self._tasks:
+            task.cancel()
+        self.by_number.clear()
+        self.counts = dict.fromkeys(DeliveryState, 0)
+
     async def close(self) -> None:
         """Stop all attempts and let the connections go."""
-        for task in list(self._tasks):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._hang_up()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._client is not None:
+            await self._client.aclose()
 
     def add(self, envelope: Envelope, tamper: Tamper = Tamper.NONE) -> list[Delivery]:
         """Make the messages for an envelope and start delivering them.
@@ -235,8 +244,3 @@ class Deliveries:
                 trust_env=False,
             )
         return self._client
-
-    async def _hang_up(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None

@@ -29,19 +29,17 @@ class Outside:
     def __init__(self, engage: Engage) -> None:
         self._engage = engage
         self.job = BalanceJob(engage)
-        self.deliveries = self._new_deliveries()
+        self.deliveries = Deliveries(
+            lambda: engage.settings.webhook, engage.settings.journal.deliveries_max
+        )
         self.points_log = PointsLogReader()
         engage.on_balance_change = self._balance_changed
+        engage.on_reset = self.deliveries.forget
 
     async def close(self) -> None:
         """End all tasks and connections."""
         await self.deliveries.close()
         await self.points_log.close()
-
-    async def forget(self) -> None:
-        """Drop all messages, delivered or not."""
-        await self.deliveries.close()
-        self.deliveries = self._new_deliveries()
 
     def adjust(
         self, adjustment: Adjustment, tamper: Tamper, *, encrypt: bool | None
@@ -92,11 +90,6 @@ class Outside:
         webhook = self._engage.settings.webhook
         if webhook.balance_updated and webhook.url:
             self.balance_updated(account)
-
-    def _new_deliveries(self) -> Deliveries:
-        return Deliveries(
-            lambda: self._engage.settings.webhook, self._engage.settings.journal.deliveries_max
-        )
 
 
 async def save_regularly(engage: Engage, path: Path, seconds: float) -> None:

@@ -46,6 +46,7 @@ class Engage(StandIn):
         super().__init__()
         self.settings = settings
         self.on_balance_change: Callable[[PointAccount], None] | None = None
+        self.on_reset: Callable[[], None] | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -60,6 +61,8 @@ class Engage(StandIn):
         self.journal = Journal(
             self.settings.journal.requests_max, self.settings.journal.body_bytes_max
         )
+        if self.on_reset is not None:
+            self.on_reset()
 
     @property
     def definitions(self) -> frozenset[int]:
