@@ -76,8 +76,9 @@ def take_back(draft: Draft, request: Return, original: Original, moment: Moment)
     account, at = draft.account, moment.effective_at
     policy = moment.definition.policy_at(at)
     own_lots = [account.lots[number] for number in original.lots]
-    lapsed = sum(lot.lapsed for lot in own_lots)
-    wanted = max(0, min(asked, original.amount - lapsed - original.reversed))
+    # What lapses later than the return had not gone yet: taking it gives back its expiry.
+    gone = sum(lot.lapsed for lot in own_lots if lot.valid_to is not None and lot.valid_to <= at)
+    wanted = max(0, min(asked, original.amount - gone - original.reversed))
     own: list[Allocation] = []
     for lot in own_lots:
         is_pending = at < lot.valid_from
