@@ -101,7 +101,7 @@ def read_envelope(body: bytes) -> Envelope:
             ciphertext = text
     return Envelope(
         event_type,
-        _text(fields.get("id")) or _text(fields.get("eventid")),
+        _identifier(_text(fields.get("id")) or _text(fields.get("eventid"))),
         _text(fields.get("tenant")),
         ciphertext,
         plain,
@@ -158,6 +158,19 @@ def _text(value: msgspec.Raw | None, *, length_max: int | None = TEXT_LENGTH_MAX
     # PostgreSQL's text can't hold the null character.
     text = text.replace("\x00", "").strip() if length_max is not None else text
     return text[:length_max] or None
+
+
+def read_contact(plain: bytes | None) -> ContactId | None:
+    """Whom the payload of any event is about, where it says so by `contactId`."""
+    try:
+        return _contact(_fields(plain or b"", "", "").get("contactid"))
+    except UnreadableError:
+        return None
+
+
+def _identifier(text: str | None) -> str | None:
+    """An id to compare: GUIDs are the same in either case, other ids perhaps not."""
+    return text.lower() if text is not None and _GUID.match(text) else text
 
 
 def _contact(value: msgspec.Raw | None) -> ContactId:

@@ -24,6 +24,7 @@ from sync.engage.envelope import (
     Envelope,
     UnreadableError,
     read_adjustment,
+    read_contact,
     read_envelope,
 )
 from sync.engage.settings import EngageSettings
@@ -127,9 +128,9 @@ def _judge_authentic(
             f"the message is for another tenant than {expected}",
             digest,
         )
-    if not _is_adjustment(envelope):
-        return _evidence(envelope, digest)
     plain = envelope.plain if decrypted is None else decrypted.plaintext
+    if not _is_adjustment(envelope):
+        return _evidence(envelope, digest, read_contact(plain))
     if decrypted is None and plain is not None and not settings.options.webhook.allow_plain:
         return _kept(
             envelope,
@@ -218,10 +219,11 @@ def _undecryptable(envelope: Envelope) -> Judgement:
     )
 
 
-def _evidence(envelope: Envelope, digest: bytes | None = None) -> Judgement:
-    return _kept(
-        envelope, Disposition.IGNORE, "event_not_booked", "kept as evidence, never booked", digest
-    )
+def _evidence(
+    envelope: Envelope, digest: bytes | None = None, contact: ContactId | None = None
+) -> Judgement:
+    message = "kept as evidence, never booked"
+    return _kept(envelope, Disposition.IGNORE, "event_not_booked", message, digest, contact)
 
 
 def _kept(
@@ -242,7 +244,7 @@ def _idempotency_key(
 ) -> str:
     """The key under which the books know the adjustment for ever."""
     if envelope.id is not None:
-        key = f"engage:{envelope.id.lower()}"
+        key = f"engage:{envelope.id}"
     elif message_id is not None:
         key = f"engage:message:{message_id}"
     else:

@@ -1,0 +1,217 @@
+"""What Engage was told of each point account, and that it is told one thing at a time.
+
+The one hard idea: `engage.account.batch_id` is set under the row's lock, together with the stored
+batch, and cleared only when that push has ended. Accounts are always locked in the order of their
+keys, so two pushers can wait for each other but never in a circle.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from ledger.connection import Connection
+from ledger.identity import DefinitionId, HolderId
+from sync.engage.marks import CONSUMER, AccountKey
+
+BEGIN_FOLLOWING = """
+    -- Rows for accounts that Engage was never told of. Index: account_pk.
+    insert into engage.account (holder_id, definition_id)
+    select * from unnest($1::uuid[], $2::smallint[])
+    on conflict do nothing
+"""
+
+LOCK_FREE = """
+    -- Those of some accounts that are not in flight, locked in the order of their keys.
+    -- Index: account_pk.
+    select account.holder_id, account.definition_id, account.confirmed_total, account.sent_at,
+           account.failures
+    from unnest($1::uuid[], $2::smallint[]) as asked (holder_id, definition_id)
+    join engage.account using (holder_id, definition_id)
+    where account.batch_id is null
+    order by account.holder_id, account.definition_id
+    for update of account
+"""
+
+SEND_OFF = """
+    -- Put accounts in flight; their rows are locked. Index: account_pk.
+    update engage.account set batch_id = $1, sent_total = sent.total, sent_at = $2
+    from unnest($3::uuid[], $4::smallint[], $5::bigint[]) as sent (holder_id, definition_id, total)
+    where account.holder_id = sent.holder_id and account.definition_id = sent.definition_id
+"""
+
+IN_FLIGHT = """
+    -- The rows of a batch whose accounts it still holds. Index: batch_row_pk, account_pk.
+    select batch_row.place, batch_row.total, batch_row.message, batch_row.holder_id,
+           batch_row.definition_id
+    from engage.batch_row join engage.account using (holder_id, definition_id)
+    where batch_row.batch_id = $1 and account.batch_id = $1
+    order by batch_row.place
+"""
+
+CONFIRM = """
+    -- Engage has what was sent: these places, or all but those, are free again.
+    -- Index: batch_row_pk, account_pk.
+    update engage.account set batch_id = null, confirmed_total = account.sent_total,
+        confirmed_at = $2, failures = 0, retry_at = null, parked_reason = null
+    from engage.batch_row
+    where batch_row.batch_id = $1 and account.batch_id = $1
+      and account.holder_id = batch_row.holder_id
+      and account.definition_id = batch_row.definition_id
+      and (batch_row.place = any($3::smallint[])) = $4
+"""
+
+PUSH_AGAIN = """
+    -- Nobody knows what Engage has: free again, and marked. Index: batch_row_pk, account_pk.
+    with freed as (
+        update engage.account set batch_id = null, confirmed_total = null,
+            failures = case when $4::timestamptz is null then failures else failures + 1 end,
+            retry_at = $4
+        from engage.batch_row
+        where batch_row.batch_id = $1 and account.batch_id = $1
+          and account.holder_id = batch_row.holder_id
+          and account.definition_id = batch_row.definition_id
+          and batch_row.place = any($2::smallint[])
+        returning account.holder_id, account.definition_id
+    )
+    insert into ledger.outbox (consumer, holder_id, definition_id, number)
+    select $3, holder_id, definition_id, 0 from freed
+"""
+
+PARK = """
+    -- Engage does not take these: free again, and left alone until they change or are retried.
+    -- Index: batch_row_pk, account_pk.
+    update engage.account set batch_id = null, confirmed_total = null, parked_reason = said.message,
+        retry_at = null, failures = 0
+    from engage.batch_row
+    join unnest($2::smallint[], $3::text[]) as said (place, message) using (place)
+    where batch_row.batch_id = $1 and account.batch_id = $1
+      and account.holder_id = batch_row.holder_id
+      and account.definition_id = batch_row.definition_id
+"""
+
+SAY = """
+    -- What was said of single rows. Index: batch_row_pk.
+    update engage.batch_row set message = said.message
+    from unnest($2::smallint[], $3::text[]) as said (place, message)
+    where batch_row.batch_id = $1 and batch_row.place = said.place
+"""
+
+FAILURES_OF = """
+    -- Index: batch_row_pk, account_pk.
+    select batch_row.place, account.failures
+    from engage.batch_row join engage.account using (holder_id, definition_id)
+    where batch_row.batch_id = $1 and account.batch_id = $1
+"""
+
+
+class FreeAccount(NamedTuple):
+    """An account that is not in flight, locked.
+
+    Attributes:
+        confirmed_total: What Engage is known to have, in minor units; `None` if it isn't known.
+        sent_at: The stamp of the last push.
+        failures: Pushes in a row that Engage did not take.
+    """
+
+    key: AccountKey
+    confirmed_total: int | None
+    sent_at: datetime | None
+    failures: int
+
+
+class SentRow(NamedTuple):
+    """A row of a batch whose account is in flight with it.
+
+    Attributes:
+        place: From 0.
+        total: As sent, in minor units.
+        message: What Engage said of it.
+    """
+
+    place: int
+    key: AccountKey
+    total: int
+    message: str | None
+
+
+async def lock_free(
+    connection: Connection, accounts: Sequence[AccountKey], new: Sequence[AccountKey]
+) -> list[FreeAccount]:
+    """Lock those of the accounts that are not in flight, `new` ones made first."""
+    if new:
+        await connection.execute(BEGIN_FOLLOWING, *_columns(sorted(new)))
+    rows = await connection.fetch(LOCK_FREE, *_columns(sorted(accounts)))
+    return [
+        FreeAccount(
+            (HolderId(row["holder_id"]), DefinitionId(row["definition_id"])),
+            row["confirmed_total"],
+            row["sent_at"],
+            row["failures"],
+        )
+        for row in rows
+    ]
+
+
+async def send_off(
+    connection: Connection,
+    batch: UUID,
+    stamped_at: datetime,
+    totals: Sequence[tuple[AccountKey, int]],
+) -> None:
+    """Put locked accounts in flight with a batch, each with the total it is told."""
+    keys = [key for key, _ in totals]
+    amounts = [total for _, total in totals]
+    await connection.execute(SEND_OFF, batch, stamped_at, *_columns(keys), amounts)
+
+
+async def in_flight(connection: Connection, batch: UUID) -> list[SentRow]:
+    """The rows of a batch whose accounts it still holds, by place."""
+    return [
+        SentRow(
+            row["place"],
+            (HolderId(row["holder_id"]), DefinitionId(row["definition_id"])),
+            row["total"],
+            row["message"],
+        )
+        for row in await connection.fetch(IN_FLIGHT, batch)
+    ]
+
+
+async def confirm(connection: Connection, batch: UUID, at: datetime, places: Sequence[int]) -> None:
+    """Note that Engage has what these rows said, and let their accounts go."""
+    await connection.execute(CONFIRM, batch, at, list(places), True)
+
+
+async def confirm_all_but(
+    connection: Connection, batch: UUID, at: datetime, places: Sequence[int]
+) -> None:
+    """The same for all rows but these."""
+    await connection.execute(CONFIRM, batch, at, list(places), False)
+
+
+async def push_again(
+    connection: Connection, batch: UUID, places: Sequence[int], retry_at: datetime | None = None
+) -> None:
+    """Let accounts go and mark them; with `retry_at`, as having failed once more, for then."""
+    await connection.execute(PUSH_AGAIN, batch, list(places), CONSUMER, retry_at)
+
+
+async def park(connection: Connection, batch: UUID, reasons: dict[int, str]) -> None:
+    """Let accounts go that Engage does not take, each with its reason by place."""
+    await connection.execute(PARK, batch, list(reasons), list(reasons.values()))
+
+
+async def say(connection: Connection, batch: UUID, messages: dict[int, str]) -> None:
+    """Keep what was said of single rows, by place."""
+    if messages:
+        await connection.execute(SAY, batch, list(messages), list(messages.values()))
+
+
+async def failures_of(connection: Connection, batch: UUID) -> dict[int, int]:
+    """How often each row's account had failed before, by place."""
+    return {row["place"]: row["failures"] for row in await connection.fetch(FAILURES_OF, batch)}
+
+
+def _columns(keys: Sequence[AccountKey]) -> tuple[list[HolderId], list[DefinitionId]]:
+    return [holder for holder, _ in keys], [definition for _, definition in keys]

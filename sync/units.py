@@ -1,0 +1,55 @@
+"""Units of work that must not run twice at a time, whoever starts them.
+
+The one hard idea: a unit is a name, and who works on it holds an advisory lock of PostgreSQL by
+that name, on a connection kept for the purpose. If the worker dies, so does its connection, and the
+unit is free. The lock keeps runs apart for economy; that nothing is sent twice is held by rows.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+import asyncpg
+
+from ledger.connection import Pool
+
+LOOK_AGAIN_SECONDS: Final = 0.1
+
+
+class BusyError(Exception):
+    """Somebody else is working on it."""
+
+
+def lock_key(name: str) -> int:
+    """The number of the advisory lock for a name: 63 bits of its hash."""
+    return int.from_bytes(hashlib.sha256(f"pointmaster:{name}".encode()).digest()[:8]) >> 1
+
+
+@contextlib.asynccontextmanager
+async def unit(pool: Pool, name: str, *, wait_seconds: float = 0) -> AsyncIterator[None]:
+    """Have a unit of work to oneself for as long as the block lasts.
+
+    Args:
+        pool: One of its connections is kept meanwhile; not through a pooler that shares sessions.
+        name: The unit.
+        wait_seconds: How long to wait for whoever has it.
+
+    Raises:
+        BusyError: somebody else still has it.
+    """
+    key = lock_key(name)
+    deadline = time.monotonic() + wait_seconds
+    async with pool.acquire() as connection:
+        while not await connection.fetchval("select pg_try_advisory_lock($1)", key):
+            if time.monotonic() >= deadline:
+                raise BusyError(f"{name} is under way elsewhere")
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        try:
+            yield
+        finally:
+            # A lost connection has given the lock back already.
+            with contextlib.suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):
+                await connection.fetchval("select pg_advisory_unlock($1)", key)
