@@ -29,11 +29,14 @@ class ServiceSection(Section, frozen=True):
     """Where the service listens.
 
     Attributes:
+        open_documentation: Whether `/docs`, `/openapi.json` and `/problems` can be read without an
+            API key. They say nothing about anybody's data.
         drain_seconds: How long requests under way may take to end when the service is stopped.
     """
 
     host: Annotated[str, Meta(min_length=1, max_length=255)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    open_documentation: bool = False
     drain_seconds: Annotated[int, Meta(ge=0, le=600)] = 20
 
 

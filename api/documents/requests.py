@@ -98,6 +98,25 @@ class AdjustRequest(_Common, tag="adjust", frozen=True, kw_only=True):
 TransactionRequest: TypeAlias = EarnRequest | RedeemRequest | ReturnRequest | AdjustRequest
 
 
+REQUESTS: dict[str, type[TransactionRequest]] = {
+    "earn": EarnRequest,
+    "redeem": RedeemRequest,
+    "return": ReturnRequest,
+    "adjust": AdjustRequest,
+}
+"""Every kind that can be posted."""
+
+Item = Annotated[
+    msgspec.Raw,
+    Meta(
+        extra_json_schema={
+            "oneOf": [{"$ref": f"#/components/schemas/{one.__name__}"} for one in REQUESTS.values()]
+        }
+    ),
+]
+"""A transaction that is read by itself, whatever its neighbours are."""
+
+
 class BatchRequest(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
 ):
@@ -106,17 +125,9 @@ class BatchRequest(
     Each has its own outcome and harms no other, unless `atomic` asks for all or nothing.
     """
 
-    transactions: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=1000)]
+    transactions: Annotated[list[Item], Meta(min_length=1, max_length=1000)]
     atomic: bool = False
 
-
-REQUESTS: dict[str, type[TransactionRequest]] = {
-    "earn": EarnRequest,
-    "redeem": RedeemRequest,
-    "return": ReturnRequest,
-    "adjust": AdjustRequest,
-}
-"""Every kind that can be posted."""
 
 NIL = UUID(int=0)
 """What an unset variable looks like; it names nobody."""

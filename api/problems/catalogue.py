@@ -121,7 +121,15 @@ KEY_REUSED: Final = ProblemType(
     "field; a new transaction needs a new key. Keys stay taken for ever.",
 )
 
-_RULES: Final = (
+BATCH_NOT_BOOKED: Final = ProblemType(
+    Code.BATCH_NOT_BOOKED,
+    422,
+    "Another item of the batch was refused",
+    "The batch was sent with `atomic`, and at least one item could not be booked, so none was. "
+    "The other outcomes say which. Every key is still free.",
+)
+
+RULES: Final = (
     KEY_REUSED,
     ProblemType(
         Code.INSUFFICIENT_POINTS,
@@ -193,14 +201,9 @@ _RULES: Final = (
         "The account could not hold the points. No program needs that many: look for a mistaken "
         "amount.",
     ),
-    ProblemType(
-        Code.BATCH_NOT_BOOKED,
-        422,
-        "Another item of the batch was refused",
-        "The batch was sent with `atomic`, and at least one item could not be booked, so none was. "
-        "The other outcomes say which. Every key is still free.",
-    ),
 )
+
+"""What the books can refuse a single request for."""
 
 CATALOGUE: Final[dict[str, ProblemType]] = {
     problem.code: problem
@@ -214,7 +217,8 @@ CATALOGUE: Final[dict[str, ProblemType]] = {
         BODY_TOO_LARGE,
         MEDIA_TYPE_UNSUPPORTED,
         DEFINITION_UNKNOWN,
-        *_RULES,
+        *RULES,
+        BATCH_NOT_BOOKED,
         TOO_MANY_REQUESTS,
         INTERNAL,
         UNAVAILABLE,

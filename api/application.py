@@ -1,0 +1,77 @@
+"""The application: every door, put together over one service.
+
+The one hard idea: it is made of a service that is open already, so it has no life of its own; the
+order of starting and stopping is `api.service`'s business. A handler without an operation can't be
+added: what is not described does not exist.
+"""
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Final
+
+import msgspec
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+
+from api.answers import on_exception
+from api.edge import Edge
+from api.intake.bodies import BODY_BYTES_MAX
+from api.openapi.document import build_document
+from api.openapi.operation import OPERATION, Operation
+from api.openapi.page import render_page
+from api.routes import contacts, documentation, finance, health, transaction_batches, transactions
+from api.service import Service
+
+HANDLERS: Final[tuple[HTTPRouteHandler, ...]] = (
+    transactions.post_transaction,
+    transaction_batches.post_transaction_batch,
+    transactions.get_transaction,
+    transactions.get_transaction_by_key,
+    contacts.get_contact_balances,
+    contacts.list_contact_transactions,
+    finance.get_trial_balance,
+    health.get_liveness,
+    health.get_readiness,
+    health.get_metrics,
+)
+"""Every door, in the order in which the description tells of them."""
+
+PAGES: Final[tuple[HTTPRouteHandler, ...]] = (
+    documentation.get_document,
+    documentation.get_page,
+    documentation.get_problem,
+)
+"""What describes the doors and is no door itself."""
+
+
+def create_app(service: Service) -> Edge:
+    """The ASGI application of a service."""
+    document = build_document(operations(), version=version("pointmaster"))
+    described = documentation.Described(
+        msgspec.json.encode(document),
+        render_page(document),
+        service.configuration.service.open_documentation,
+    )
+    application = Litestar(
+        route_handlers=[*HANDLERS, *PAGES],
+        exception_handlers={HTTPException: on_exception, Exception: on_exception},
+        state=State({"service": service, "described": described}),
+        request_max_body_size=BODY_BYTES_MAX,
+        openapi_config=None,
+        logging_config=None,
+    )
+    return Edge(application, service.measures)
+
+
+def operations() -> Iterator[tuple[str, str, Operation]]:
+    """Each door's method, path as OpenAPI writes it, and operation."""
+    for handler in HANDLERS:
+        operation = handler.opt.get(OPERATION)
+        if not isinstance(operation, Operation):
+            raise TypeError(f"{handler.name or handler} has no operation")
+        method = "get" if "GET" in handler.http_methods else "post"
+        for path in handler.paths:
+            yield method, re.sub(r":[a-z]+\}", "}", path), operation

@@ -1,0 +1,157 @@
+"""What the doors work with, opened and closed in order: database, books, keys, wires.
+
+The one hard idea: everything that lives longer than a request is here and is entered once, so a
+start that fails closes what was opened before it, and a stop ends the wires before the books and
+the books before the database.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, cast
+
+import asyncpg
+from litestar import Request
+
+from api.access.doorkeeper import Doorkeeper
+from api.configuration import Configuration, DatabaseSettings
+from api.measures import Measures
+from api.poster import DirectPoster, Poster
+from ledger.connection import Pool
+from ledger.identity import TenantId
+from ledger.postgres import Database, open_database
+from ledger.postgres.connection import APPLICATION, CONNECT_SECONDS_MAX, plain_dsn
+from ledger.posting import Books
+from ledger.tenants import Catalogue, declare
+from migrations.upgrade import migrate, pending
+
+STATEMENT_SECONDS_MAX: Final = 60.0
+"""How long any statement of a request may take."""
+
+CONNECTIONS_MIN: Final = 2
+
+
+class Role(StrEnum):
+    """What a process does."""
+
+    API = "api"
+    """Answers at the doors."""
+    WORKER = "worker"
+    """Runs the wires' schedules."""
+    ALL = "all"
+
+    @property
+    def works(self) -> bool:
+        """Whether it runs schedules."""
+        return self is not Role.API
+
+
+class NotMigratedError(Exception):
+    """The database lacks revisions that the code needs."""
+
+    def __init__(self, revisions: tuple[str, ...]) -> None:
+        super().__init__(
+            f"the database lacks {len(revisions)} revision(s), {', '.join(revisions)}: "
+            "run `pointmaster migrate`, or start with --migrate"
+        )
+
+
+@dataclass(slots=True)
+class Service:
+    """Everything a handler may use; one for each process.
+
+    Attributes:
+        tenant_names: By the books' own number.
+        draining: Whether the service is about to stop and wants no new callers.
+    """
+
+    configuration: Configuration
+    database: Database
+    pool: Pool
+    books: Books
+    poster: Poster
+    doorkeeper: Doorkeeper
+    measures: Measures
+    tenant_names: Mapping[TenantId, str]
+    draining: bool = field(default=False)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The tenants and definitions of the books."""
+        return self.books.catalogue
+
+
+@contextlib.asynccontextmanager
+async def open_service(
+    configuration: Configuration, *, upgrade: bool = False
+) -> AsyncIterator[Service]:
+    """The service, for as long as the block lasts.
+
+    Args:
+        configuration: What it is told.
+        upgrade: Bring the database to the newest revision first.
+
+    Raises:
+        NotMigratedError: revisions are missing and `upgrade` is not asked for.
+        DeclarationError: the configuration contradicts the books.
+        UnsuitableDatabaseError, EmbeddedServerError, MigrationError: as their modules say.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        database = await stack.enter_async_context(database_of(configuration.database))
+        if upgrade:
+            await migrate(database.dsn_owner, service_role=database.service_role)
+        missing = await pending(database.dsn_service)
+        if missing:
+            raise NotMigratedError(missing)
+        pool = await stack.enter_async_context(
+            open_pool(database.dsn_service, configuration.database.connections)
+        )
+        async with pool.acquire() as connection:
+            declarations = [tenant.declaration for tenant in configuration.tenants]
+            catalogue = await declare(connection, declarations)
+        books = Books(pool, catalogue)
+        doorkeeper = Doorkeeper(pool)
+        await stack.enter_async_context(doorkeeper.taking_notes())
+        yield Service(
+            configuration=configuration,
+            database=database,
+            pool=pool,
+            books=books,
+            poster=DirectPoster(books),
+            doorkeeper=doorkeeper,
+            measures=Measures(),
+            tenant_names={one.id: one.name for one in catalogue.tenants.values()},
+        )
+
+
+def database_of(settings: DatabaseSettings) -> contextlib.AbstractAsyncContextManager[Database]:
+    """The database that the settings name."""
+    return open_database(
+        folder=settings.folder,
+        database_url=settings.url.reveal() if settings.url else None,
+        owner_url=settings.owner_url.reveal() if settings.owner_url else None,
+        major=settings.postgres,
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_pool(dsn: str, connections_max: int) -> AsyncIterator[Pool]:
+    """A pool of connections, closed with the block; what is lent out is waited for."""
+    pool = await asyncpg.create_pool(
+        plain_dsn(dsn),
+        min_size=min(CONNECTIONS_MIN, connections_max),
+        max_size=connections_max,
+        timeout=CONNECT_SECONDS_MAX,
+        command_timeout=STATEMENT_SECONDS_MAX,
+        server_settings={"application_name": APPLICATION, "timezone": "UTC", "jit": "off"},
+    )
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+def service_of(request: Request[Any, Any, Any]) -> Service:
+    """The service that answers this request."""
+    return cast("Service", request.app.state.service)
