@@ -95,6 +95,7 @@ class _Header:
     recorded_at: datetime
     source: str = DUE_SOURCE
     linked: UUID | None = None
+    occurred_at: datetime | None = None
     part: int | None = None
     whole: int | None = None
     texts: Texts = field(default_factory=Texts)
@@ -113,6 +114,7 @@ class Book:
         originals: Transactions that requests of this batch refer to, by holder and number.
         places: Where a transaction named by its id stands.
         now: The database's clock, read after the locks were held.
+        closed_until: Up to where tenants have closed their books.
         ids: Identifiers for new transactions.
         entries: What was written, in order.
     """
@@ -124,6 +126,7 @@ class Book:
     places: dict[UUID, Place]
     now: datetime
     ids: Iterator[UUID]
+    closed_until: Mapping[TenantId, datetime] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     _indexed: int = 0
 
@@ -181,14 +184,15 @@ class Book:
         if account.is_new and not account.changed and not may_open(request):
             _refuse_unopened(request)
         _check_room(account, request)
-        effective_at = self._effective_at(request)
+        effective_at, occurred_at = self._effective_at(request)
         definition = self.definitions[request.definition]
         if isinstance(request, Move):
-            return self._move(holder, account, request, effective_at, key)
+            return self._move(holder, account, request, effective_at, occurred_at, key)
         moment = Moment(effective_at, self._tick(holder), definition)
         expected = account.next_due_at
         draft = self._draft(holder, account)
         header = self._apply_rule(holder, draft, request, moment)
+        header.occurred_at = occurred_at
         self._settle_late(draft, expected)
         return self._write(holder, draft, _told_by(request, header, key))
 
@@ -261,6 +265,7 @@ class Book:
         giving: AccountState,
         request: Move,
         effective_at: datetime,
+        occurred_at: datetime | None,
         key: UUID,
     ) -> Entry:
         """Book both halves of a move; the one that gives is the request's transaction."""
@@ -285,6 +290,7 @@ class Book:
         self._settle_late(draft, expected)
         amount = Points(sum(part for _, part in passed) - owed)
         header = _Header(Kind.MOVE, amount, effective_at, moment.recorded_at)
+        header.occurred_at = occurred_at
         brought_id = header.linked = next(self.ids)
         entry = self._write(holder, draft, _told_by(request, header, key))
 
@@ -294,7 +300,7 @@ class Book:
         move_in(draft, holder.id, passed, owed, moment)
         self._settle_late(draft, expected)
         header = _Header(Kind.RECEIVE, amount, effective_at, moment.recorded_at, request.source)
-        header.linked = entry.transaction.id
+        header.linked, header.occurred_at = entry.transaction.id, occurred_at
         header.texts = Texts(None, request.description, request.reference, request.actor)
         self._write(target, draft, header)
         return entry
@@ -339,11 +345,25 @@ class Book:
             )
         self._indexed = len(self.entries)
 
-    def _effective_at(self, request: Request) -> datetime:
-        """When a request happens; what empties an account does so now, whatever it asks."""
+    def _effective_at(self, request: Request) -> tuple[datetime, datetime | None]:
+        """When a request happens in the books and, where that differs, when it truly happened.
+
+        What empties an account does so now, whatever it asks. What happened in a closed period is
+        booked at the start of the open one.
+        """
         if isinstance(request, Close) or (isinstance(request, Move) and request.amount is None):
-            return self.now
-        return _resolve(request.effective_at, self.now)
+            return self.now, None
+        effective_at = _resolve(request.effective_at, self.now)
+        closed_until = self.closed_until.get(request.tenant)
+        if closed_until is None or effective_at >= closed_until:
+            return effective_at, None
+        if request.strict:
+            raise RefusedError(
+                Code.PERIOD_CLOSED,
+                f"lies in a period that is closed up to {closed_until.isoformat()}",
+                "effectiveAt",
+            )
+        return closed_until, effective_at
 
     def _tick(self, holder: HolderState) -> datetime:
         """The instant the books learn of the holder's next transaction."""
@@ -375,7 +395,7 @@ class Book:
             amount=header.amount,
             effective_at=header.effective_at,
             recorded_at=header.recorded_at,
-            occurred_at=None,
+            occurred_at=header.occurred_at,
             source=header.source,
             reverses=draft.reverses,
             linked=header.linked,

@@ -31,7 +31,15 @@ CHUNK_HOLDERS_MAX = 5_000
 FINDINGS_MAX = 1_000
 """After so many findings a check stops: the books are wrong, a longer list helps nobody."""
 
-FACTS = ("transaction", "transfer", "allocation", "term", "idempotency", "definition_policy")
+FACTS = (
+    "transaction",
+    "transfer",
+    "allocation",
+    "term",
+    "idempotency",
+    "definition_policy",
+    "period",
+)
 
 NEXT_HOLDERS = """
     -- The next holders by id, as many as make a chunk. Index: holder_pk.

@@ -35,6 +35,7 @@ class Code(StrEnum):
     NO_ACCOUNT = "no_account"
     NOT_EXTENDED = "not_extended"
     NOTHING_PENDING = "nothing_pending"
+    PERIOD_CLOSED = "period_closed"
     POINTS_HELD = "points_held"
     SCALES_DIFFER = "scales_differ"
     BATCH_NOT_BOOKED = "batch_not_booked"

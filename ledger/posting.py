@@ -14,7 +14,7 @@ import asyncpg
 
 from ledger.book import Book, Contact
 from ledger.connection import Connection, Pool
-from ledger.identity import DefinitionId, HolderId, uuid7_stream
+from ledger.identity import DefinitionId, HolderId, TenantId, uuid7_stream
 from ledger.loading import (
     ContactRacedError,
     Reach,
@@ -26,6 +26,7 @@ from ledger.loading import (
 )
 from ledger.outbox import Outbox
 from ledger.outcomes import Booked, Code, Outcome, Refused
+from ledger.periods import close_until, closed_until, own_period, share_periods
 from ledger.requests import Move, Request, needs_lots
 from ledger.state import AccountState, HolderState
 from ledger.storing import KeyRacedError, store
@@ -90,16 +91,49 @@ class Books:
 
     async def sweep(self, limit: int = BATCH_MAX) -> int:
         """Book what has fallen due on at most `limit` accounts; answers on how many it was."""
+        definitions = list(self.catalogue.definitions)
         async with self.pool.acquire() as connection:
-            return await _again_after_races(connection, lambda: self._sweep_once(connection, limit))
+            return await _again_after_races(
+                connection, lambda: self._sweep_shared(connection, limit, definitions)
+            )
+
+    async def close_period(self, tenant: TenantId, boundary: datetime) -> None:
+        """Close a tenant's books up to a boundary, everything due by then booked.
+
+        Raises `PeriodError` where the boundary lies ahead or is closed already.
+        """
+        definitions = [one.id for one in self.catalogue.definitions_of(tenant)]
+        async with self.pool.acquire() as connection:
+            # Most of what is due is booked while postings go on; the rest under the lock.
+            while await _again_after_races(
+                connection, lambda: self._sweep_shared(connection, BATCH_MAX, definitions)
+            ):
+                pass
+            async with connection.transaction():
+                await own_period(connection, tenant)
+                while await self._sweep_once(connection, BATCH_MAX, definitions):
+                    pass
+                now = await connection.fetchval("select clock_timestamp()")
+                now = self._clock() if self._clock else now
+                await close_until(connection, tenant, boundary, now)
+
+    async def _sweep_shared(
+        self, connection: Connection, limit: int, definitions: Sequence[DefinitionId]
+    ) -> int:
+        tenants = {self.catalogue.definitions[one].tenant for one in definitions}
+        await share_periods(connection, tenants)
+        return await self._sweep_once(connection, limit, definitions)
 
     async def _post_once(
         self, connection: Connection, requests: Sequence[Request], *, atomic: bool
     ) -> list[Outcome]:
+        tenants = {request.tenant for request in requests}
+        await share_periods(connection, tenants)
         holders = await lock_holders(connection, requests)
         by_id = {holder.id: holder for holder in holders.values()}
         now, known = await load_keys(connection, requests)
         now = self._clock() if self._clock else now
+        closed = await closed_until(connection, tenants)
         touched = [
             (holders[contact], definition, request)
             for request in requests
@@ -123,6 +157,7 @@ class Books:
             originals=originals,
             places=places,
             now=now,
+            closed_until=closed,
             ids=uuid7_stream(now, os.urandom(10 * (2 * len(requests) + due))),
         )
         outcomes = book.post_all(requests)
@@ -131,8 +166,11 @@ class Books:
         await self._store(connection, book, by_id)
         return outcomes
 
-    async def _sweep_once(self, connection: Connection, limit: int) -> int:
-        accounts = await due_accounts(connection, limit, self._clock() if self._clock else None)
+    async def _sweep_once(
+        self, connection: Connection, limit: int, definitions: Sequence[DefinitionId]
+    ) -> int:
+        clock = self._clock() if self._clock else None
+        accounts = await due_accounts(connection, limit, clock, definitions)
         if not accounts:
             return 0
         holders, now = await lock_due_holders(connection, [holder for holder, _ in accounts])

@@ -33,6 +33,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         fingerprint: 16 bytes that stand for the content as the client sent it.
         effective_at: When it happened, aware; `None` for now.
         source: Where it comes from, such as `pos`; no personal text.
+        strict: Refuse what happened in a closed period, instead of booking it in the open one.
         description, reference, actor: May name a person, hence erasable.
     """
 
@@ -46,6 +47,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
     reference: str | None = None
     actor: str | None = None
+    strict: bool = False
 
 
 class Earn(Request, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ DUE_ACCOUNTS = """
     -- Accounts with something due, the longest overdue first. Index: account_next_due_at_idx.
     select holder_id, definition_id from ledger.account
     where next_due_at <= coalesce($2, clock_timestamp())
+      and ($3::smallint[] is null or definition_id = any($3))
     order by next_due_at limit $1
 """
 
@@ -25,10 +26,13 @@ LOCK_DUE_HOLDERS = """
 
 
 async def due_accounts(
-    connection: Connection, limit: int, at: datetime | None
+    connection: Connection,
+    limit: int,
+    at: datetime | None,
+    definitions: Sequence[DefinitionId] | None = None,
 ) -> list[tuple[HolderId, DefinitionId]]:
-    """Accounts on which something is due at an instant (`None`: now), at most `limit`."""
-    rows = await connection.fetch(DUE_ACCOUNTS, limit, at)
+    """Accounts (of these definitions) on which something is due at an instant, at most `limit`."""
+    rows = await connection.fetch(DUE_ACCOUNTS, limit, at, definitions)
     return [(HolderId(row["holder_id"]), DefinitionId(row["definition_id"])) for row in rows]
 
 

@@ -274,6 +274,15 @@ idempotency = Table(
     comment="Every key ever booked; never deleted, so that a key stays unique for ever.",
 )
 
+period = Table(
+    "period",
+    metadata,
+    Column("tenant_id", SmallInteger, nullable=False),
+    _instant("closed_until"),
+    _instant("closed_at"),
+    PrimaryKeyConstraint("tenant_id", "closed_until"),
+)
+
 rollup = Table(
     "rollup",
     metadata,

@@ -1,6 +1,7 @@
 """Earning: points issued, pending where their validity begins later, repaying debt first."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from ledger.draft import Draft
 from ledger.due import settle
@@ -9,11 +10,17 @@ from ledger.outcomes import Code, RefusedError
 from ledger.requests import Earn
 from ledger.rules.context import Moment
 
+INSTANT: Final = timedelta(microseconds=1)
+"""The shortest life of points: theirs whose validity was over when the open period began."""
+
 
 def earn(draft: Draft, request: Earn, moment: Moment) -> None:
     """Issue a lot. Refused where its validity would be empty or begin before the earning."""
     effective_at = moment.effective_at
     valid_from = request.valid_from or effective_at
+    if request.effective_at is not None and effective_at > request.effective_at:
+        # It happened in a closed period: its validity counts from where it is booked.
+        valid_from = max(valid_from, effective_at)
     if valid_from < effective_at:
         raise RefusedError(
             Code.VALID_FROM_BEFORE_EFFECTIVE,
@@ -25,10 +32,13 @@ def earn(draft: Draft, request: Earn, moment: Moment) -> None:
         valid_to = request.valid_to
     else:
         valid_to = moment.definition.valid_to(effective_at, valid_from)
-    if valid_to is not None and valid_to <= valid_from:
+    asked_from = request.valid_from or request.effective_at or effective_at
+    if valid_to is not None and valid_to <= asked_from:
         raise RefusedError(
             Code.VALIDITY_EMPTY, "must be later than the instant validity begins", "validTo"
         )
+    if valid_to is not None and valid_to <= valid_from:
+        valid_to = valid_from + INSTANT
     lot = draft.issue(LedgerAccount.ISSUED, request.amount, effective_at, valid_from, valid_to)
     if lot.active:
         settle(draft, lot, request.amount, effective_at)

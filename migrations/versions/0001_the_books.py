@@ -285,6 +285,15 @@ def upgrade() -> None:
         schema="ledger",
         postgresql_where=sa.text("ended_by is null"),
     )
+    op.create_table(
+        "period",
+        sa.Column("tenant_id", sa.SmallInteger(), nullable=False),
+        sa.Column("closed_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "closed_until", name=op.f("period_pk")),
+        schema="ledger",
+    )
+    facts(op, "ledger.period")
     facts(op, "ledger.term")
     state(op, "ledger.hold")
     op.execute(

@@ -1,0 +1,155 @@
+"""Balances and lots as of any instant on both time axes.
+
+The one hard idea: what the books knew at `recorded_at` is the fold of the transactions recorded by
+then. What stood at `effective_at` is the sum of their transfers up to that instant, plus what falls
+due by then on the lots and holds so known. So an answer about the past never changes, and one about
+the future ("how many points will still be there on 1 March?") is what will be true if nothing
+more happens.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.amounts import Points
+from ledger.connection import Connection
+from ledger.due_reading import due_drafts
+from ledger.facts import Balance, LotIssue, Transaction, Transfer
+from ledger.folding import fold
+from ledger.history import recorded_of
+from ledger.identity import ContactId, DefinitionId, HolderId, TenantId
+from ledger.kinds import LedgerAccount
+from ledger.state import AccountState, LotState
+
+HOLDER_SETTLED = """
+    -- The holder, once no posting that may still be recorded in the past holds its lock.
+    select holder.id from ledger.contact join ledger.holder on holder.id = contact.holder_id
+    where contact.tenant_id = $1 and contact.contact_id = $2
+    for share of holder
+"""
+
+
+class FutureRecordError(ValueError):
+    """An answer was asked for about what the books will know; they only know what they know."""
+
+
+@dataclass(frozen=True, slots=True)
+class LotAsOf:
+    """A lot as it stood at an instant.
+
+    Attributes:
+        pending, available, held: Where its points stood.
+        lapsed: What of it had expired by then.
+        spent: What had left it otherwise.
+    """
+
+    lot: LotState
+    pending: Points
+    available: Points
+    held: Points
+    lapsed: Points
+    spent: Points
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAsOf:
+    """An account as it stood at `effective_at`, as far as the books knew at `recorded_at`."""
+
+    definition: DefinitionId
+    balance: Balance
+    lots: tuple[LotAsOf, ...]
+    effective_at: datetime
+    recorded_at: datetime
+
+
+async def accounts_as_of(
+    connection: Connection,
+    tenant: TenantId,
+    contact: ContactId,
+    *,
+    effective_at: datetime | None = None,
+    recorded_at: datetime | None = None,
+    definition: DefinitionId | None = None,
+    now: datetime | None = None,
+) -> list[AccountAsOf]:
+    """A contact's accounts at an instant of either axis (default for each: now).
+
+    Raises `FutureRecordError` for a `recorded_at` that is still to come.
+    """
+    holder = await connection.fetchval(HOLDER_SETTLED, tenant, contact)
+    if holder is None:
+        return []
+    clock = now or await connection.fetchval("select clock_timestamp()")
+    known_at = recorded_at or clock
+    if known_at > clock:
+        raise FutureRecordError("recordedAt must not be in the future")
+    chain = (await recorded_of(connection, [HolderId(holder)]))[HolderId(holder)]
+    told = [recorded.transaction for recorded in chain]
+    found = as_of(told, effective_at or clock, known_at)
+    return [account for account in found if definition in (None, account.definition)]
+
+
+def as_of(
+    chain: Iterable[Transaction], effective_at: datetime, recorded_at: datetime
+) -> list[AccountAsOf]:
+    """A holder's accounts at an instant of either axis, from its chain of transactions."""
+    accounts: dict[DefinitionId, AccountState] = {}
+    transfers: dict[DefinitionId, list[Transfer]] = defaultdict(list)
+    issues: dict[DefinitionId, list[LotIssue]] = defaultdict(list)
+    for told in chain:
+        if told.recorded_at > recorded_at:
+            break
+        account = accounts.setdefault(told.definition, AccountState(told.definition))
+        fold(account, told)
+        transfers[told.definition] += told.transfers
+        issues[told.definition] += told.lots
+    found = []
+    for definition, account in sorted(accounts.items()):
+        booked = transfers[definition]
+        for _, _, draft in due_drafts(account, effective_at):
+            booked += draft.transfers
+        by_then = [transfer for transfer in booked if transfer.effective_at <= effective_at]
+        lots = _lots(account, issues[definition], by_then, effective_at)
+        found.append(AccountAsOf(definition, _balance(by_then), lots, effective_at, recorded_at))
+    return found
+
+
+def _balance(transfers: Iterable[Transfer]) -> Balance:
+    account = AccountState(DefinitionId(0))
+    for transfer in transfers:
+        account.apply(transfer._replace(allocations=()))
+    return account.balance
+
+
+def _lots(
+    account: AccountState,
+    issues: Iterable[LotIssue],
+    transfers: Iterable[Transfer],
+    effective_at: datetime,
+) -> tuple[LotAsOf, ...]:
+    """Where the points of each lot issued by then stood after these transfers."""
+    standing: dict[tuple[int, LedgerAccount], int] = defaultdict(int)
+    for transfer in transfers:
+        for lot, amount in transfer.allocations:
+            standing[lot, transfer.debit] -= amount
+            standing[lot, transfer.credit] += amount
+    found = []
+    for issue in issues:
+        if issue.effective_at > effective_at:
+            continue
+        is_pending = issue.valid_from > issue.effective_at
+        first = LedgerAccount.PENDING if is_pending else LedgerAccount.AVAILABLE
+        standing[issue.lot, first] += issue.amount
+        pending, available, held, lapsed = (
+            Points(standing[issue.lot, bucket])
+            for bucket in (
+                LedgerAccount.PENDING,
+                LedgerAccount.AVAILABLE,
+                LedgerAccount.HELD,
+                LedgerAccount.EXPIRED,
+            )
+        )
+        spent = Points(issue.amount - pending - available - held - lapsed)
+        found.append(LotAsOf(account.lots[issue.lot], pending, available, held, lapsed, spent))
+    return tuple(found)

@@ -1,0 +1,71 @@
+"""Closing periods: what was reported once stays as it was reported.
+
+The one hard idea: every posting holds its tenants' period locks shared, and closing takes one
+exclusively. So closing waits for postings under way, books what falls due up to the boundary, and
+from then on no transfer takes effect before it. A fact that comes later is booked at the start of
+the open period and remembers when it truly happened.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from ledger.connection import Connection
+from ledger.identity import TenantId
+
+PERIOD_LOCK: Final = 0x504D_0001
+"""The class of the advisory locks of periods; the tenant is the object."""
+
+SHARE_PERIODS = """
+    -- Held to the end of the transaction, taken in the order of tenants.
+    select pg_advisory_xact_lock_shared($1, tenant) from (
+        select distinct tenant from unnest($2::integer[]) as tenant order by tenant
+    ) as tenants
+"""
+
+CLOSED_UNTIL = """
+    -- Index: period_pk.
+    select tenant_id, max(closed_until) as closed_until from ledger.period
+    where tenant_id = any($1::smallint[]) group by tenant_id
+"""
+
+INSERT_PERIOD = """
+    insert into ledger.period (tenant_id, closed_until, closed_at) values ($1, $2, $3)
+"""
+
+
+class PeriodError(ValueError):
+    """A period that can't be closed as asked."""
+
+
+async def share_periods(connection: Connection, tenants: Iterable[TenantId]) -> None:
+    """Keep periods of these tenants from being closed until the transaction ends."""
+    await connection.execute(SHARE_PERIODS, PERIOD_LOCK, list(tenants))
+
+
+async def own_period(connection: Connection, tenant: TenantId) -> None:
+    """Wait until no posting of a tenant is under way, and let none begin, to the end."""
+    await connection.execute("select pg_advisory_xact_lock($1, $2)", PERIOD_LOCK, tenant)
+
+
+async def closed_until(
+    connection: Connection, tenants: Iterable[TenantId]
+) -> dict[TenantId, datetime]:
+    """Up to where the books of these tenants are closed; to be asked under their locks."""
+    rows = await connection.fetch(CLOSED_UNTIL, list(tenants))
+    return {TenantId(row["tenant_id"]): row["closed_until"] for row in rows}
+
+
+async def close_until(
+    connection: Connection, tenant: TenantId, boundary: datetime, now: datetime
+) -> None:
+    """Close a tenant's books up to a boundary; under its lock, with nothing due before it left.
+
+    Raises `PeriodError` where the boundary lies ahead or is closed already.
+    """
+    before = (await closed_until(connection, [tenant])).get(tenant)
+    if boundary > now:
+        raise PeriodError("a period can be closed once it is over")
+    if before is not None and boundary <= before:
+        raise PeriodError(f"the books are closed up to {before.isoformat()} already")
+    await connection.execute(INSERT_PERIOD, tenant, boundary, now)
