@@ -1,0 +1,225 @@
+"""The book: one request at a time decided, once per key, at no time but the books' own."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from ledger.amounts import AMOUNT_MAX, BUCKET_MAX, Points
+from ledger.book import CLOCK_SKEW
+from ledger.facts import Texts
+from ledger.kinds import Kind, LedgerAccount
+from ledger.outcomes import Booked, Code, Refused, Replayed
+from tests.bookkeeping.paper import MEMBER, NotBookedError, Paper
+from tests.bookkeeping.words import MOMENT, moved, said, when
+
+
+def test_the_same_request_books_once() -> None:
+    member = Paper()
+    request = member.till.earn(MEMBER, 100, key="order 7")
+    first = member.post(request)
+    assert isinstance(first, Booked)
+    again = member.post(request)
+    assert again == Replayed(member.holder.id, first.transaction.number)
+    assert member.balance == "100 available"
+    assert len(member.entries) == 1
+
+
+def test_the_same_key_with_other_content_is_a_conflict() -> None:
+    member = Paper()
+    member.post(member.till.earn(MEMBER, 100, key="order 7"))
+    other = msgspec.structs.replace(
+        member.till.earn(MEMBER, 101, key="order 7"), fingerprint=b"other content"
+    )
+    outcome = member.post(other)
+    assert isinstance(outcome, Refused)
+    assert (outcome.code, outcome.field) == (Code.KEY_REUSED, "idempotencyKey")
+    assert member.balance == "100 available"
+
+
+def test_a_rejected_key_may_be_used_again_even_with_other_content() -> None:
+    member = Paper()
+    assert isinstance(member.post(member.till.redeem(MEMBER, 50, key="order 7")), Refused)
+    member.earn(100)
+    outcome = member.post(member.till.redeem(MEMBER, 60, key="order 7"))
+    assert isinstance(outcome, Booked)
+    assert member.balance == "40 available"
+
+
+def test_a_replay_is_told_of_even_when_it_could_not_be_booked_any_more() -> None:
+    member = Paper()
+    member.earn(100)
+    request = member.till.redeem(MEMBER, 100, key="order 7")
+    assert isinstance(member.post(request), Booked)
+    assert isinstance(member.post(request), Replayed)
+
+
+def test_a_rejection_leaves_no_trace() -> None:
+    member = Paper()
+    member.earn("100 until 1 March")
+    before = (member.balance, member.lots, member.holder.number, member.holder.head)
+    for request in (
+        member.till.redeem(MEMBER, 101),
+        member.till.earn(MEMBER, "10 until 1 January"),
+        member.till.earn(MEMBER, "10 from 31 December 2025"),
+        member.till.earn(MEMBER, 10, on="2 January"),
+        member.till.give_back(MEMBER, 1, of="nothing"),
+    ):
+        assert isinstance(member.post(request), Refused)
+    assert (member.balance, member.lots, member.holder.number, member.holder.head) == before
+
+
+def test_a_fact_without_a_time_happens_now() -> None:
+    member = Paper(today="5 March")
+    earned = member.earn(100)
+    assert earned.effective_at == when("5 March")
+    assert earned.recorded_at == when("5 March")
+
+
+@pytest.mark.parametrize("ahead", [MOMENT, timedelta(minutes=1), CLOCK_SKEW])
+def test_a_caller_s_clock_may_run_five_minutes_ahead_which_is_taken_as_now(
+    ahead: timedelta,
+) -> None:
+    member = Paper(today="5 March")
+    earned = member.earn(100, on=when("5 March") + ahead)
+    assert earned.effective_at == when("5 March")
+    assert timedelta(minutes=5) == CLOCK_SKEW
+
+
+def test_further_ahead_is_refused() -> None:
+    member = Paper(today="5 March")
+    with pytest.raises(NotBookedError, match="effective_at_in_future: effectiveAt"):
+        member.earn(100, on=when("5 March") + CLOCK_SKEW + MOMENT)
+
+
+def test_any_time_in_the_past_is_taken_as_it_is() -> None:
+    member = Paper(today="5 March")
+    earned = member.earn(100, on="5 March 1999 12:30")
+    assert earned.effective_at == when("5 March 1999 12:30")
+    assert earned.recorded_at == when("5 March")
+
+
+def test_recorded_times_strictly_increase_while_the_clock_stands_still() -> None:
+    member = Paper()
+    member.earn("10 until 1 March")
+    member.today("1 March")
+    for _ in range(3):
+        member.earn(10)
+    recorded = [entry.transaction.recorded_at for entry in member.entries]
+    assert recorded == [when("1 January"), *(when("1 March") + n * MOMENT for n in range(4))]
+    assert all(
+        entry.transaction.effective_at <= entry.transaction.recorded_at for entry in member.entries
+    )
+
+
+def test_recorded_times_strictly_increase_even_when_the_clock_is_set_back() -> None:
+    member = Paper(today="5 March")
+    member.earn(10)
+    member.today("4 March")
+    later = member.earn(10)
+    assert later.recorded_at == when("5 March") + MOMENT
+    assert later.effective_at == when("4 March")
+
+
+def test_no_boundary_is_overlooked_among_transactions_of_one_moment() -> None:
+    # many requests of one batch are recorded a microsecond apart; what begins between
+    # them is not due yet, since all of them happen at the batch's own instant
+    member = Paper()
+    member.earn(f"100 from {said(when('1 January') + 2 * MOMENT)}")
+    for _ in range(4):
+        member.earn(1)
+    assert member.balance == "4 available, 100 pending"
+    with pytest.raises(NotBookedError, match="insufficient_points"):
+        member.redeem(5)
+    member.today("1 January 00:00:01")
+    member.redeem(104)
+    assert member.balance == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("lot", "code", "field"),
+    [
+        ("100 until 5 March", "validity_empty", "validTo"),
+        ("100 until 4 March", "validity_empty", "validTo"),
+        ("100 from 10 March until 10 March", "validity_empty", "validTo"),
+        ("100 from 10 March until 9 March", "validity_empty", "validTo"),
+        ("100 from 4 March", "valid_from_before_effective_at", "validFrom"),
+    ],
+)
+def test_points_that_were_never_valid_cannot_be_earned(lot: str, code: str, field: str) -> None:
+    member = Paper(today="5 March")
+    with pytest.raises(NotBookedError) as refusal:
+        member.earn(lot)
+    assert (refusal.value.refused.code, refusal.value.refused.field) == (code, field)
+
+
+def test_the_shortest_validity_is_a_moment() -> None:
+    member = Paper(today="5 March")
+    member.earn(f"100 until {said(when('5 March') + MOMENT)}")
+    assert member.balance == "100 available"
+    member.sweep(said(when("5 March") + MOMENT))
+    assert member.balance == "nothing"
+
+
+def test_a_balance_too_large_to_keep_is_refused() -> None:
+    member = Paper()
+    for _ in range(BUCKET_MAX // AMOUNT_MAX):
+        member.account.available += AMOUNT_MAX  # as if earned; four thousand times would take long
+    with pytest.raises(NotBookedError, match="balance_too_large: amount"):
+        member.earn(1)
+    assert BUCKET_MAX + AMOUNT_MAX < 2**63
+
+
+def test_a_transaction_remembers_what_it_left() -> None:
+    member = Paper()
+    earned = member.earn(100)
+    spent = member.redeem(130, allow_debt=True)
+    assert earned.after == (100, 0, 0, 0)
+    assert spent.after == (0, 0, 0, 30)
+    assert [earned.net, spent.net] == [100, -130]
+
+
+def test_an_amount_is_told_as_it_was_asked() -> None:
+    member = Paper()
+    assert member.adjust(30).amount == 30
+    assert member.adjust(-50).amount == -50
+    assert member.redeem(5, allow_debt=True).amount == 5
+
+
+def test_texts_are_kept_and_only_their_hash_is_chained() -> None:
+    member = Paper()
+    request = msgspec.structs.replace(
+        member.till.earn(MEMBER, 10, key="order 7", description="Two coffees"),
+        reference="receipt 7",
+        actor="till 3",
+    )
+    told = member.book_it(request)
+    assert told.texts == Texts("order 7", "Two coffees", "receipt 7", "till 3")
+
+
+def test_the_program_s_accounts_say_why_points_came_and_went() -> None:
+    member = Paper()
+    member.earn("100 until 1 March", key="purchase")
+    member.redeem(30)
+    member.adjust(-5)
+    member.give_back(10)
+    member.sweep("1 March")
+    assert {one.word: member.total(one) for one in LedgerAccount if member.total(one)} == {
+        "issued": -90,
+        "redeemed": 30,
+        "adjusted": 5,
+        "expired": 55,
+    }
+    kinds = [entry.transaction.kind for entry in member.entries]
+    assert kinds == [Kind.EARN, Kind.REDEEM, Kind.ADJUST, Kind.RETURN, Kind.EXPIRY]
+    assert moved(member.transfers)[-1] == "1 March: 55 available to expired"
+
+
+def test_transactions_and_lots_are_numbered_without_gaps() -> None:
+    member = Paper()
+    for _ in range(3):
+        member.earn(Points(1))
+        member.post(member.till.redeem(MEMBER, 10**6))
+    assert [entry.transaction.number for entry in member.entries] == [1, 2, 3]
+    assert sorted(member.account.lots) == [1, 2, 3]
+    assert [transfer.line for transfer in member.redeem(3).transfers] == [1]
