@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.answers import Answer, json_answer
+from sandbox.answers import Answer
 from sandbox.faults import FaultKind, FaultRule, Verdict
 from sandbox.journal import Entry
 from sandbox.server import ABORT_KEY
@@ -50,6 +50,9 @@ class Gate(Protocol):
 
     def refuse(self, knock: Knock) -> Answer | None:
         """An answer when credentials or headers are not as demanded."""
+
+    def failure(self, status: int, retry_after_seconds: int | None) -> Answer:
+        """The platform's own words for a failure that was ordered."""
 
 
 class Door:
@@ -92,7 +95,7 @@ class _Passage:
         crowded = door.gate.count(knock)
         verdict = door.stand_in.plan.draw(knock.method, knock.path)
         if body is None:
-            answer: Answer | None = json_answer(413, {"message": "Request body too large"})
+            answer: Answer | None = door.gate.failure(413, None)
         elif crowded is not None:
             answer = crowded
         else:
@@ -123,14 +126,20 @@ class _Passage:
         """The answer to give; None drops the connection."""
         await _wait(verdict.slow_before)
         if verdict.refusal is not None:
-            return _failure(verdict.refusal)
+            return self._failure(verdict.refusal)
         answer = self.door.gate.refuse(knock)
         if answer is None:
             answer = await self._work(knock.body, verdict)
         await _wait(verdict.slow_after)
         if verdict.spoiling is not None:
-            return _failure(verdict.spoiling)
+            return self._failure(verdict.spoiling)
         return answer
+
+    def _failure(self, rule: FaultRule) -> Answer | None:
+        if rule.kind in (FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
+            return None
+        status = 429 if rule.kind is FaultKind.THROTTLE else rule.status
+        return self.door.gate.failure(status, rule.retry_after_seconds)
 
     async def _work(self, body: bytes, verdict: Verdict) -> Answer:
         status = 500
@@ -178,17 +187,6 @@ class _Passage:
         self.scope[ABORT_KEY]()
         while (await self.receive())["type"] != "http.disconnect":
             pass
-
-
-def _failure(rule: FaultRule) -> Answer | None:
-    if rule.kind in (FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
-        return None
-    headers: dict[str, str] = {}
-    if rule.retry_after_seconds is not None:
-        headers["Retry-After"] = str(rule.retry_after_seconds)
-    if rule.kind is FaultKind.THROTTLE:
-        return json_answer(429, {"message": "Too Many Requests"}, headers)
-    return json_answer(rule.status, {"message": "An error has occurred."}, headers)
 
 
 async def _wait(milliseconds: int) -> None:

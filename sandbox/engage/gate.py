@@ -39,10 +39,7 @@ class EngageGate:
         )
         if admitted:
             return None
-        headers = {}
-        if rate.retry_after_seconds is not None:
-            headers["Retry-After"] = str(rate.retry_after_seconds)
-        return json_answer(429, {"message": "Too Many Requests"}, headers)
+        return self.failure(429, rate.retry_after_seconds)
 
     def refuse(self, knock: Knock) -> Answer | None:
         """401 without a valid key, 403 without a user agent, 500 without the content type."""
@@ -60,6 +57,16 @@ class EngageGate:
             self._note("no-content-type", knock)
             return json_answer(500, {"message": "An error has occurred"})
         return None
+
+    def failure(self, status: int, retry_after_seconds: int | None) -> Answer:
+        """An error in the little that Engage is known to say about one."""
+        words = {413: "Request body too large", 429: "Too Many Requests"}
+        headers = {}
+        if retry_after_seconds is not None:
+            headers["Retry-After"] = str(retry_after_seconds)
+        return json_answer(
+            status, {"message": words.get(status, "An error has occurred.")}, headers
+        )
 
     def _key(self, knock: Knock) -> str | None:
         return knock.headers.get(self._engage.settings.api_key_header.lower())
