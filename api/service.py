@@ -84,13 +84,14 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def open_service(
-    configuration: Configuration, *, upgrade: bool = False
+    configuration: Configuration, *, upgrade: bool = False, role: Role = Role.ALL
 ) -> AsyncIterator[Service]:
     """The service, for as long as the block lasts.
 
     Args:
         configuration: What it is told.
         upgrade: Bring the database to the newest revision first.
+        role: Whether the wires' schedules run in this process.
 
     Raises:
         NotMigratedError: revisions are missing and `upgrade` is not asked for.

@@ -1,0 +1,27 @@
+"""The command `pointmaster`: one module a group of commands, put together here.
+
+The one hard idea: what can be expected to go wrong ends with one sentence and exit status 1 (2 for
+a command that was typed wrongly), never with a traceback; what can't be expected shows one.
+"""
+
+import click
+
+from api.command_line.checking import config
+from api.command_line.context import CONFIGURATION_OPTION, Told
+from api.command_line.keys import keys
+from api.command_line.migrating import migrate
+from api.command_line.serving import serve
+from api.command_line.verifying import verify
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pointmaster", prog_name="pointmaster")
+@CONFIGURATION_OPTION
+@click.pass_context
+def main(context: click.Context, configuration: str) -> None:
+    """Own your loyalty points: books of record, and a sync with Voyado Engage."""
+    context.obj = Told(configuration)
+
+
+for command in (serve, migrate, verify, keys, config):
+    main.add_command(command)

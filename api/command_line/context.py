@@ -1,0 +1,115 @@
+"""What every command is told and how it runs: the configuration's place, and failures put kindly.
+
+The one hard idea: a command's work is one coroutine, and the exceptions that an operator can do
+something about are listed here, once, to become a sentence.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import asyncpg
+import click
+import uvloop
+from rich.console import Console
+
+from api.access.stored import KeyUnknownError
+from api.configuration import Configuration, ConfigurationError, load
+from api.service import NotMigratedError, database_of
+from ledger.connection import Connection
+from ledger.postgres import UnsuitableDatabaseError, connect
+from ledger.postgres.problems import EmbeddedServerError
+from ledger.tenants import Catalogue, DeclarationError, TenantRecord, declare
+from migrations.upgrade import MigrationError, pending
+
+Result = TypeVar("Result")
+
+OUT: Final = Console()
+"""What was asked for."""
+
+ASIDE: Final = Console(stderr=True)
+"""What is said beside it, so that the answer can be piped."""
+
+CONFIGURATION_OPTION: Final = click.option(
+    "-c",
+    "--config",
+    "configuration",
+    type=click.Path(dir_okay=False),
+    default="pointmaster.toml",
+    show_default=True,
+    envvar="POINTMASTER_CONFIG",
+    show_envvar=True,
+    help="The configuration file.",
+)
+
+EXPECTED: Final = (
+    DeclarationError,
+    EmbeddedServerError,
+    KeyUnknownError,
+    MigrationError,
+    NotMigratedError,
+    UnsuitableDatabaseError,
+)
+"""Failures whose text is written for the person at the keyboard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the command line was told before the command."""
+
+    path: str
+
+    def configuration(self) -> Configuration:
+        """The configuration; every mistake in it, one a line, where there is any."""
+        try:
+            return load(Path(self.path))
+        except ConfigurationError as problem:
+            lines = "\n".join(f"  {mistake}" for mistake in problem.mistakes)
+            raise click.ClickException(f"the configuration can't be used:\n{lines}") from None
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command's work to its end."""
+    try:
+        return uvloop.run(work)
+    except EXPECTED as problem:
+        raise click.ClickException(str(problem)) from None
+    except (ConnectionError, TimeoutError, asyncpg.PostgresConnectionError) as problem:
+        sentence = f"the database does not answer: {str(problem) or type(problem).__name__}"
+        raise click.ClickException(sentence) from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise click.Abort from None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The books, opened for a command."""
+
+    connection: Connection
+    catalogue: Catalogue
+
+    def tenant(self, name: str) -> TenantRecord:
+        """A tenant by its name."""
+        found = self.catalogue.tenant(name)
+        if found is None:
+            known = ", ".join(sorted(self.catalogue.tenants)) or "none"
+            raise click.ClickException(f"there is no tenant {name}; there are: {known}")
+        return found
+
+
+@contextlib.asynccontextmanager
+async def opened(configuration: Configuration) -> AsyncIterator[Opened]:
+    """A connection to the books, with the tenants of the configuration in them."""
+    async with database_of(configuration.database) as database:
+        missing = await pending(database.dsn_service)
+        if missing:
+            raise NotMigratedError(missing)
+        connection = await connect(database.dsn_service)
+        try:
+            declarations = [tenant.declaration for tenant in configuration.tenants]
+            yield Opened(connection, await declare(connection, declarations))
+        finally:
+            await connection.close()

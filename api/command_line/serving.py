@@ -1,0 +1,179 @@
+"""`pointmaster serve`: the service, until it is told to stop.
+
+The one hard idea: the order of dying. At SIGTERM or SIGINT the service says it is not ready, takes
+no new connections, lets requests under way end, then closes what it opened in the reverse order;
+a second signal cuts requests off but still closes the books and the database properly.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+
+import click
+import uvicorn
+
+from api.application import create_app
+from api.command_line.context import ASIDE, OUT, Told, run
+from api.configuration import Configuration
+from api.service import Role, Service, open_service
+
+BACKLOG = 2048
+"""Connections that wait to be accepted."""
+
+KEEP_ALIVE_SECONDS = 75
+
+
+@click.command()
+@click.option("--host", help="Where to listen, instead of service.host.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Instead of service.port.")
+@click.option("--migrate", "upgrade", is_flag=True, help="Migrate the database first.")
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.ALL.value,
+    show_default=True,
+    help="Answer at the doors, run the schedules, or both.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What is logged to the standard error; `debug` has a line for every request.",
+)
+@click.pass_obj
+def serve(
+    told: Told,
+    host: str | None,
+    port: int | None,
+    role: str,
+    log_level: str,
+    *,
+    upgrade: bool,
+) -> None:
+    """Run the service."""
+    configuration = told.configuration()
+    _log(log_level)
+    section = configuration.service
+    listening = None
+    if Role(role) is not Role.WORKER:
+        listening = _listen(host or section.host, section.port if port is None else port)
+    run(_serve(configuration, Role(role), listening, upgrade=upgrade))
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, stopped by us: it would end the process before the books are closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to whoever started the server."""
+        yield
+
+
+async def _serve(
+    configuration: Configuration, role: Role, listening: socket.socket | None, *, upgrade: bool
+) -> None:
+    stop = asyncio.Event()
+    _cancel_at_signals()
+    async with open_service(configuration, upgrade=upgrade, role=role) as service:
+        _announce(service, role, listening)
+        server = None if listening is None else _server(service)
+        _stop_at_signals(service, stop, server)
+        if server is None or listening is None:
+            await stop.wait()
+        else:
+            await server.serve(sockets=[listening])
+        ASIDE.print("Stopping.")
+
+
+def _server(service: Service) -> Server:
+    return Server(
+        uvicorn.Config(
+            create_app(service),
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=service.configuration.service.drain_seconds,
+        )
+    )
+
+
+def _cancel_at_signals() -> None:
+    """While the service is being opened, a signal ends that, closing what is open already."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if task is not None:
+            loop.add_signal_handler(number, task.cancel)
+
+
+def _stop_at_signals(service: Service, stop: asyncio.Event, server: Server | None) -> None:
+    def ask() -> None:
+        if server is not None:
+            server.force_exit = server.should_exit
+            server.should_exit = True
+        service.draining = True
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ask)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """The socket to listen on, so that a port in use is found before anything is opened."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as problem:
+        reason = problem.strerror or problem
+        raise click.ClickException(f"can't listen on {host}, port {port}: {reason}") from None
+
+
+def _announce(service: Service, role: Role, listening: socket.socket | None) -> None:
+    configuration, database = service.configuration, service.database
+    if database.embedded:
+        place = f"its own PostgreSQL {database.major} in {configuration.database.folder}"
+    else:
+        place = f"PostgreSQL {database.major} at DATABASE_URL"
+    lines = [("version", version("pointmaster")), ("role", role.value), ("database", place)]
+    for tenant in configuration.tenants:
+        engage = tenant.engage.options if tenant.engage else None
+        wires = f"{engage.base_url} ({engage.api_version}, {engage.mode})" if engage else "none"
+        lines.append((f"tenant {tenant.declaration.name}", f"Engage: {wires}"))
+    for name, value in lines:
+        OUT.print(f"  {name:<20} {value}", highlight=False, soft_wrap=True)
+    warnings = list(configuration.warnings)
+    if database.single_role:
+        warnings.append("one database role migrates and serves: only triggers guard the facts")
+    for warning in warnings:
+        ASIDE.print(f"  [yellow]note[/] {warning}", highlight=False, soft_wrap=True)
+    if listening is not None:
+        OUT.print(f"Listening on {_address(listening)}", highlight=False, soft_wrap=True)
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _log(level: str) -> None:
+    formatter = logging.Formatter(
+        "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S"
+    )
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    # Of others' libraries only what somebody has to act on.
+    for name in ("uvicorn", "httpx", "httpcore", "apscheduler", "alembic", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
