@@ -1,7 +1,8 @@
 """One tenant's Engage as the rest of the project meets it.
 
-The one hard idea: `Follower` is the only door. It keeps pushes of a tenant apart, says in one
-struct how things stand, and does everything through modules that each do one thing.
+The one hard idea: `Follower` is the only door, and everything behind it may be asked of several
+replicas at once: rows in the database hold that nothing is sent twice. That runs of one tenant are
+also kept apart, for economy, is `sync.service`'s business.
 """
 
 import asyncio
@@ -32,7 +33,6 @@ from sync.engage.push import PushReport, push
 from sync.engage.rate import Rate
 from sync.engage.settings import EngageSettings
 from sync.engage.settlement import SettleReport, settle
-from sync.units import unit
 
 LOOK_SECONDS: Final = 0.2
 """How often a caller that waits for Engage looks again, at the most."""
@@ -118,18 +118,13 @@ class Follower:
         """Whose Engage it is."""
         return self.context.tenant
 
-    async def push(self, *, at_once: bool = False, wait_seconds: float = 0) -> PushReport:
+    async def push(self, *, at_once: bool = False) -> PushReport:
         """Send the totals of all changed accounts that aren't in flight.
 
         Args:
             at_once: Try again at once what was put off.
-            wait_seconds: How long to wait for a push that is under way.
-
-        Raises:
-            BusyError: another push of the tenant is under way.
         """
-        async with unit(self.context.pool, self._unit("push"), wait_seconds=wait_seconds):
-            return await push(self.context, at_once=at_once)
+        return await push(self.context, at_once=at_once)
 
     async def poll(self) -> PollReport:
         """Ask Engage how far it has come with what it accepted."""
@@ -143,15 +138,11 @@ class Follower:
         """Push, ask and settle; within `wait_seconds` until Engage has what the books have.
 
         It ends early when Engage is in trouble; the schedule goes on from there.
-
-        Raises:
-            BusyError: another push of the tenant is under way, and still was when time ran out.
         """
         deadline = time.monotonic() + wait_seconds
         report = SyncReport()
         while True:
-            left = max(0.0, deadline - time.monotonic())
-            _add(report.push, await self.push(at_once=at_once, wait_seconds=left))
+            _add(report.push, await self.push(at_once=at_once))
             _add(report.poll, await self.poll())
             _add(report.settle, await self.settle())
             report.is_complete = await self._is_complete()
@@ -253,9 +244,6 @@ class Follower:
             if await marks.count(connection, list(self.context.definitions), 1):
                 return False
             return not await batches.unfinished(connection, self.tenant.id)
-
-    def _unit(self, kind: str) -> str:
-        return f"engage.{kind}.{self.tenant.id}"
 
 
 def _add(total: PushReport | PollReport | SettleReport, part: object) -> None:
