@@ -21,12 +21,11 @@ from ledger.postgres.problems import (
     StartAbandonedError,
     UnusableFolderError,
 )
+from ledger.postgres.processes import begin
 from ledger.postgres.settings import ROLES_AND_DATABASE, SUPERUSER_ROLE, Profile
 
 UNFINISHED = "cluster.unfinished-"
 PROGRAM_SECONDS_MAX = 300
-ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
-"""All of the environment the server's programs get to see: nothing that changes what they do."""
 
 
 def ensure_cluster(
@@ -124,17 +123,12 @@ def _run(
 ) -> None:
     with (
         folder.start_log.open("w") as said,
-        subprocess.Popen(
+        begin(
             command,
+            account=folder.account,
+            said=said,
+            inherited=inherited,
             stdin=subprocess.PIPE,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            pass_fds=inherited,
-            cwd="/",
-            env=ENVIRONMENT,
-            umask=0o077,
-            start_new_session=True,
-            **folder.account.credentials(),
         ) as process,
     ):
         try:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import asyncpg
@@ -29,7 +30,11 @@ class UnsuitableDatabaseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where the books are kept. The connection strings may hold passwords; its repr hides them."""
+    """Where the books are kept.
+
+    The connection strings may hold passwords; the repr hides them. With a `single_role` nothing but
+    triggers keeps the facts as they are.
+    """
 
     dsn_owner: str = field(repr=False)
     dsn_service: str = field(repr=False)
@@ -37,6 +42,24 @@ class Database:
     major: int
     embedded: bool
     single_role: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Which database of which running server: the same for everyone who is connected to it."""
+
+    name: str
+    server_started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """What a connection string leads to."""
+
+    place: _Place
+    major: int
+    role: str
+    is_superuser: bool
 
 
 @contextlib.asynccontextmanager
@@ -90,33 +113,44 @@ async def given(database_url: str, owner_url: str | None) -> Database:
     Raises:
         UnsuitableDatabaseError: it can't be reached, refuses us, or is older than PostgreSQL 16.
     """
-    major, service_role = await _examined("DATABASE_URL", database_url)
-    owner_role = service_role
-    if owner_url:
-        owner_major, owner_role = await _examined("DATABASE_OWNER_URL", owner_url)
-        if owner_major != major:
-            raise UnsuitableDatabaseError(
-                f"DATABASE_URL leads to PostgreSQL {major} and DATABASE_OWNER_URL to "
-                f"{owner_major}: they must be one database."
-            )
-    if owner_role == service_role:
+    service = await _examined("DATABASE_URL", database_url)
+    owner = await _examined("DATABASE_OWNER_URL", owner_url) if owner_url else service
+    if owner.place != service.place:
+        raise UnsuitableDatabaseError(
+            f"DATABASE_URL leads to the database {service.place.name} and DATABASE_OWNER_URL to "
+            f"{owner.place.name}, or to another server: they must be one and the same."
+        )
+    single_role = owner.role == service.role or service.is_superuser
+    if single_role:
         logger.warning(
-            "The service runs as %s, the role that owns the tables: only triggers keep the books "
-            "append-only. Set DATABASE_OWNER_URL to the owner and DATABASE_URL to another role.",
-            service_role,
+            "The service runs as %s, which owns the tables or may do anything: only triggers keep "
+            "the books append-only. Set DATABASE_OWNER_URL to the owner and DATABASE_URL to a role "
+            "that owns nothing.",
+            service.role,
         )
     return Database(
         dsn_owner=owner_url or database_url,
         dsn_service=database_url,
-        service_role=service_role,
-        major=major,
+        service_role=service.role,
+        major=service.major,
         embedded=False,
-        single_role=owner_role == service_role,
+        single_role=single_role,
     )
 
 
-async def _examined(variable: str, dsn: str) -> tuple[int, str]:
-    """The major version of a server and the role we are there."""
+def require_version(variable: str, major: int) -> None:
+    """Refuse a server that is too old.
+
+    Raises:
+        UnsuitableDatabaseError: it is.
+    """
+    if major < MAJOR_MIN:
+        raise UnsuitableDatabaseError(
+            f"{variable}: the server is PostgreSQL {major}; {MAJOR_MIN} or newer is needed."
+        )
+
+
+async def _examined(variable: str, dsn: str) -> _Examined:
     try:
         connection = await connect(dsn)
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
@@ -125,14 +159,14 @@ async def _examined(variable: str, dsn: str) -> tuple[int, str]:
         ) from None
     try:
         major = connection.get_server_version().major
-        role = str(await connection.fetchval("SELECT current_user"))
+        [(name, started_at, role, is_superuser)] = await connection.fetch(
+            "SELECT current_database(), pg_postmaster_start_time(), rolname, rolsuper "
+            "FROM pg_roles WHERE rolname = current_user"
+        )
     finally:
         await connection.close()
-    if major < MAJOR_MIN:
-        raise UnsuitableDatabaseError(
-            f"{variable}: the server is PostgreSQL {major}; {MAJOR_MIN} or newer is needed."
-        )
-    return major, role
+    require_version(variable, major)
+    return _Examined(_Place(name, started_at), major, role, is_superuser)
 
 
 def _without_dsn(problem: Exception) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.postgres.binaries import Programs
-from ledger.postgres.cluster import ENVIRONMENT, tail
+from ledger.postgres.cluster import tail
 from ledger.postgres.folder import PORT, DataFolder
 from ledger.postgres.locks import FileLock, is_free
 from ledger.postgres.problems import (
@@ -27,6 +27,7 @@ from ledger.postgres.problems import (
     ServerDidNotStopError,
     StartAbandonedError,
 )
+from ledger.postgres.processes import begin
 
 logger = logging.getLogger(__name__)
 
@@ -75,10 +76,7 @@ def running(folder: DataFolder) -> PidFile | None:
 
 
 def spawn(folder: DataFolder, programs: Programs, alive: FileLock) -> subprocess.Popen[bytes]:
-    """Start a postmaster. It inherits `alive`, which the caller holds, and outlives this process.
-
-    It gets a session of its own, so that a Ctrl-C meant for the service does not reach it.
-    """
+    """Start a postmaster. It inherits `alive`, which the caller holds, and may outlive us."""
     _remove_stale_pid_file(folder)
     folder.remove_socket()
     folder.give_folder(folder.socket_folder)
@@ -87,21 +85,15 @@ def spawn(folder: DataFolder, programs: Programs, alive: FileLock) -> subprocess
         folder.entrance(folder.socket_folder) as socket,
         folder.start_log.open("w") as said,
     ):
-        return subprocess.Popen(
+        return begin(
             [
                 *(str(programs.postgres), "-D", cluster.path),
                 *("-k", socket.path, "-p", str(PORT)),
                 *("-c", f"cluster_name={folder.cluster_name}"),
             ],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            pass_fds=(*cluster.descriptors, *socket.descriptors, alive.descriptor),
-            cwd="/",
-            env=ENVIRONMENT,
-            umask=0o077,
-            start_new_session=True,
-            **folder.account.credentials(),
+            account=folder.account,
+            said=said,
+            inherited=(*cluster.descriptors, *socket.descriptors, alive.descriptor),
         )
 
 

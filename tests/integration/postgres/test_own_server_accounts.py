@@ -158,6 +158,27 @@ def test_an_ordinary_user_runs_the_server_as_themselves(nobody: Account, major: 
         assert owners == {nobody.uid}, "the owner could not use the folder any more"
 
 
+@as_root
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="takes rights away with setpriv")
+def test_root_without_the_right_to_change_accounts_is_told_so(
+    data_folder: Path, major: int
+) -> None:
+    """As in a container that was given no capabilities."""
+    start = f"start(Path({str(data_folder)!r}), major={major})"
+    said = subprocess.run(
+        [
+            *("setpriv", "--bounding-set=-setuid,-setgid", sys.executable, "-c"),
+            f"from pathlib import Path\nfrom ledger.postgres import start\n{start}",
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "EmbeddedServerError: initdb could not be run as" in said.stderr
+    assert "set DATABASE_URL" in said.stderr
+
+
 @as_ordinary_user
 def test_an_ordinary_user_may_not_use_the_folder_of_another() -> None:
     with pytest.raises(EmbeddedServerError, match="belongs to user id 0"):
