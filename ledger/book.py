@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from ledger.amounts import BUCKET_MAX, Points
-from ledger.chain import chain_hash, text_hash
+from ledger.chain import chain_hash, fingerprint_hash, text_hash
 from ledger.draft import Draft
 from ledger.due import book_due, next_due
 from ledger.facts import Allocation, Texts, Transaction
@@ -72,6 +72,13 @@ class Known:
     holder: HolderId
     number: int
     fingerprint: bytes
+    salt: bytes | None
+
+    def stands_for(self, fingerprint: bytes) -> bool:
+        """Whether a request is the one that was booked; an erased holder's can't be told."""
+        if self.salt is None:
+            return False
+        return self.fingerprint == fingerprint_hash(fingerprint, self.salt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +146,7 @@ class Book:
         key = key_hash(request.tenant, request.idempotency_key)
         known = self.known.get(key)
         if known is not None:
-            if known.fingerprint == request.fingerprint:
+            if known.stands_for(request.fingerprint):
                 return Replayed(known.holder, known.number)
             return Refused(
                 Code.KEY_REUSED,
@@ -152,7 +159,8 @@ class Book:
             entry = self._decide(holder, request, key)
         except RefusedError as refusal:
             return refusal.refused
-        self.known[key] = Known(holder.id, entry.transaction.number, request.fingerprint)
+        kept = entry.fingerprint or b""
+        self.known[key] = Known(holder.id, entry.transaction.number, kept, holder.salt)
         return Booked(entry.transaction)
 
     def book_due(self, holder: HolderState, definition: DefinitionId) -> None:
@@ -322,7 +330,7 @@ class Book:
             known = self.known.get(key_hash(request.tenant, reverses.idempotency_key))
             place = None if known is None else (known.holder, known.number)
         original = None if place is None else self.originals.get(place)
-        if original is None or original.holder != holder.id:
+        if original is None or holder.id not in (original.holder, original.owner):
             raise RefusedError(Code.ORIGINAL_UNKNOWN, "names no transaction of this contact", name)
         return original
 
@@ -410,7 +418,8 @@ class Book:
         )
         texts_hash = text_hash(header.texts, holder.salt or b"")
         digest = chain_hash(transaction, texts_hash, holder.head)
-        entry = Entry(transaction, texts_hash, digest, header.key, header.fingerprint)
+        kept = header.fingerprint and fingerprint_hash(header.fingerprint, holder.salt or b"")
+        entry = Entry(transaction, texts_hash, digest, header.key, kept)
         holder.number = transaction.number
         holder.head = digest
         holder.last_recorded_at = header.recorded_at

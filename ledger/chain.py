@@ -45,6 +45,11 @@ def text_hash(texts: Texts, salt: bytes) -> bytes:
     return digest.digest()
 
 
+def fingerprint_hash(fingerprint: bytes, salt: bytes) -> bytes:
+    """What is kept of a request's fingerprint; it tells nothing once the salt is gone."""
+    return hashlib.sha256(salt + fingerprint).digest()[:16]
+
+
 def chain_hash(transaction: Transaction, texts_hash: bytes, previous: bytes) -> bytes:
     """The hash of a transaction on top of its predecessor's."""
     source = transaction.source.encode()

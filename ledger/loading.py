@@ -14,14 +14,12 @@ from uuid import UUID
 import asyncpg
 
 from ledger.amounts import Points
-from ledger.book import Contact, Known, Place
+from ledger.book import Contact, Known
 from ledger.chain import GENESIS, SALT_LENGTH
 from ledger.connection import Connection
 from ledger.facts import Allocation
 from ledger.identity import ContactId, DefinitionId, HolderId, TenantId, key_hash
-from ledger.kinds import Kind
 from ledger.requests import Move, Request, may_open, refers_to
-from ledger.rules.context import Original
 from ledger.state import AccountState, HolderState, HoldState, LotState
 
 
@@ -66,8 +64,10 @@ LOAD_ACCOUNTS = """
 
 LOAD_KEYS = """
     -- Which keys are in the books already; the clock is read here, after the locks are held.
-    select clock_timestamp() as now, idempotency.*
-    from (select) as always left join ledger.idempotency on key_hash = any($1::uuid[])
+    select clock_timestamp() as now, idempotency.*, holder.salt
+    from (select) as always
+    left join ledger.idempotency on key_hash = any($1::uuid[])
+    left join ledger.holder on holder.id = idempotency.holder_id
 """
 
 LOAD_LOTS = """
@@ -79,13 +79,6 @@ LOAD_LOTS = """
     join ledger.lot using (holder_id, definition_id)
     where lot.remaining > 0
        or (asked.late is not null and (lot.valid_to is null or lot.valid_to > asked.late))
-"""
-
-LOAD_LOTS_OF = """
-    -- The lots that these transactions issued. Index: lot_pk.
-    select lot.*
-    from unnest($1::uuid[], $2::bigint[]) as asked (holder_id, number)
-    join ledger.lot using (holder_id, number)
 """
 
 LOAD_LOTS_NUMBERED = """
@@ -107,16 +100,6 @@ LOAD_MOVEMENTS = """
       and (transfer.debit in (1, 2)) <> (transfer.credit in (1, 2))
 """
 
-LOAD_TAKEN = """
-    -- Which lots these redemptions took (12 is `redeemed`). Index: transfer_pk, allocation_pk.
-    select allocation.holder_id, allocation.number, allocation.lot, allocation.amount
-    from unnest($1::uuid[], $2::bigint[]) as asked (holder_id, number)
-    join ledger.transfer using (holder_id, number)
-    join ledger.allocation using (holder_id, number, line)
-    where transfer.credit = 12
-    order by allocation.line, allocation.place
-"""
-
 LOAD_HOLDS = """
     -- Open holds of these accounts and what they took of which lot (3 is `held`).
     -- Index: hold_open_idx, transaction_pk, transfer_pk, allocation_pk.
@@ -129,34 +112,6 @@ LOAD_HOLDS = """
     join ledger.allocation using (holder_id, number, line)
     where hold.ended_by is null and transfer.credit = 3
     order by hold.holder_id, hold.number, allocation.line, allocation.place
-"""
-
-LOAD_ORIGINALS = """
-    -- Transactions that others refer to, with what was taken back of them before (kinds 6 and 7;
-    -- 11 is `issued`). Index: transaction_id_idx, transaction_pk, transaction_reverses_idx.
-    with original as (
-        select holder_id, number, id, definition_id, kind, amount, effective_at
-        from ledger.transaction where id = any($1::uuid[])
-        union
-        select holder_id, number, id, definition_id, kind, amount, effective_at
-        from unnest($2::uuid[], $3::bigint[]) as asked (holder_id, number)
-        join ledger.transaction using (holder_id, number)
-    )
-    select original.*, earlier.returned, earlier.part, earlier.whole, earlier.reversed
-    from original
-    cross join lateral (
-        select coalesce(sum(later.amount), 0)::bigint as returned,
-               coalesce(sum(later.part), 0)::bigint as part,
-               max(later.whole) as whole,
-               coalesce(sum((
-                   select sum(transfer.amount) from ledger.transfer
-                   where transfer.holder_id = later.holder_id
-                     and transfer.number = later.number and transfer.credit = 11
-               )), 0)::bigint as reversed
-        from ledger.transaction later
-        where later.holder_id = original.holder_id and later.reverses = original.id
-          and later.kind in (6, 7)
-    ) as earlier
 """
 
 
@@ -248,7 +203,9 @@ async def load_keys(
             wanted.add(key_hash(request.tenant, referred.idempotency_key))
     rows = await connection.fetch(LOAD_KEYS, list(wanted))
     known = {
-        row["key_hash"]: Known(HolderId(row["holder_id"]), row["number"], row["fingerprint"])
+        row["key_hash"]: Known(
+            HolderId(row["holder_id"]), row["number"], row["fingerprint"], row["salt"]
+        )
         for row in rows
         if row["key_hash"] is not None
     }
@@ -321,19 +278,19 @@ async def load_lots(
         [definition for _, definition in reach],
         list(reach.values()),
     )
-    await _take_in(connection, holders, reach, rows)
+    await take_in(connection, holders, reach, rows)
     await _load_holds(connection, holders, reach)
     for holder, definition in reach:
         holders[holder].accounts[definition].complete = True
 
 
-async def _take_in(
+async def take_in(
     connection: Connection,
     holders: dict[HolderId, HolderState],
     reach: Reach,
     rows: Iterable[asyncpg.Record],
 ) -> None:
-    """Put lots that are not there yet into their accounts."""
+    """Put lots that are not there yet into their accounts, with their movements where late."""
     late: list[tuple[HolderId, LotState]] = []
     for row in rows:
         holder = HolderId(row["holder_id"])
@@ -366,22 +323,23 @@ async def _load_holds(
         account.holds[row["number"]] = HoldState(
             row["id"], row["number"], parts, row["expires_at"], is_new=False
         )
-    await _load_numbered(
+    await load_numbered(
         connection, holders, reach, {(HolderId(row["holder_id"]), row["lot"]) for row in rows}
     )
 
 
-async def _load_numbered(
+async def load_numbered(
     connection: Connection,
     holders: dict[HolderId, HolderState],
     reach: Reach,
     lots: set[tuple[HolderId, int]],
 ) -> None:
+    """Load lots by their numbers, whatever remains of them."""
     if lots:
         rows = await connection.fetch(
             LOAD_LOTS_NUMBERED, [holder for holder, _ in lots], [lot for _, lot in lots]
         )
-        await _take_in(connection, holders, reach, rows)
+        await take_in(connection, holders, reach, rows)
 
 
 async def load_movements(connection: Connection, lots: Sequence[tuple[HolderId, LotState]]) -> None:
@@ -399,97 +357,3 @@ async def load_movements(connection: Connection, lots: Sequence[tuple[HolderId, 
         by_place[HolderId(row["holder_id"]), row["lot"]].append(
             (row["effective_at"], row["change"])
         )
-
-
-async def load_originals(
-    connection: Connection,
-    holders: dict[HolderId, HolderState],
-    requests: Sequence[Request],
-    known: dict[UUID, Known],
-    reach: Reach,
-) -> tuple[dict[Place, Original], dict[UUID, Place]]:
-    """Load the transactions that requests refer to, and the lots those issued or took."""
-    ids: set[UUID] = set()
-    by_key: set[Place] = set()
-    for request in requests:
-        referred = refers_to(request)
-        if referred is None:
-            continue
-        if referred.transaction_id is not None:
-            ids.add(referred.transaction_id)
-        elif referred.idempotency_key is not None:
-            found = known.get(key_hash(request.tenant, referred.idempotency_key))
-            if found is not None:
-                by_key.add((found.holder, found.number))
-    if not ids and not by_key:
-        return {}, {}
-    rows = await connection.fetch(
-        LOAD_ORIGINALS,
-        list(ids),
-        [holder for holder, _ in by_key],
-        [number for _, number in by_key],
-    )
-    originals = {
-        (HolderId(row["holder_id"]), row["number"]): _original_from(row)
-        for row in rows
-        if row["holder_id"] in holders
-    }
-    await _load_lots_of(connection, holders, originals, reach)
-    await _load_taken(connection, holders, originals, reach)
-    return originals, {original.id: place for place, original in originals.items()}
-
-
-def _original_from(row: asyncpg.Record) -> Original:
-    return Original(
-        id=row["id"],
-        holder=HolderId(row["holder_id"]),
-        number=row["number"],
-        definition=DefinitionId(row["definition_id"]),
-        kind=Kind(row["kind"]),
-        amount=Points(row["amount"]),
-        effective_at=row["effective_at"],
-        returned=row["returned"],
-        reversed=row["reversed"],
-        part=row["part"],
-        whole=row["whole"],
-    )
-
-
-async def _load_lots_of(
-    connection: Connection,
-    holders: dict[HolderId, HolderState],
-    originals: dict[Place, Original],
-    reach: Reach,
-) -> None:
-    rows = await connection.fetch(
-        LOAD_LOTS_OF,
-        [holder for holder, _ in originals],
-        [number for _, number in originals],
-    )
-    await _take_in(connection, holders, reach, rows)
-    for row in rows:
-        original = originals[HolderId(row["holder_id"]), row["number"]]
-        original.lots = (*original.lots, row["lot"])
-
-
-async def _load_taken(
-    connection: Connection,
-    holders: dict[HolderId, HolderState],
-    originals: dict[Place, Original],
-    reach: Reach,
-) -> None:
-    redeemed = [
-        place
-        for place, original in originals.items()
-        if original.kind in (Kind.REDEEM, Kind.CAPTURE)
-    ]
-    if not redeemed:
-        return
-    rows = await connection.fetch(
-        LOAD_TAKEN, [holder for holder, _ in redeemed], [number for _, number in redeemed]
-    )
-    for row in rows:
-        original = originals[HolderId(row["holder_id"]), row["number"]]
-        original.taken = (*original.taken, Allocation(row["lot"], Points(row["amount"])))
-    lots = {(HolderId(row["holder_id"]), row["lot"]) for row in rows}
-    await _load_numbered(connection, holders, reach, lots)

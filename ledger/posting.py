@@ -21,9 +21,9 @@ from ledger.loading import (
     load_accounts,
     load_keys,
     load_lots,
-    load_originals,
     lock_holders,
 )
+from ledger.originals import load_originals
 from ledger.outbox import Outbox
 from ledger.outcomes import Booked, Code, Outcome, Refused
 from ledger.periods import close_until, closed_until, own_period, share_periods

@@ -110,6 +110,11 @@ holder = Table(
     Column("last_lot", Integer, nullable=False, server_default=text("0")),
     Column("salt", LargeBinary, nullable=True),
     Column("merged_into", Uuid, nullable=True),
+    Index(
+        "holder_merged_into_idx",
+        "merged_into",
+        postgresql_where=text("merged_into is not null"),
+    ),
     comment="Chain head and counters; the row is the lock for all accounts of the holder.",
     postgresql_with={"fillfactor": "70"},
 )
@@ -215,6 +220,12 @@ lot = Table(
     Column("origin_holder", Uuid, nullable=True),
     Column("origin_lot", Integer, nullable=True),
     PrimaryKeyConstraint("holder_id", "lot"),
+    Index(
+        "lot_origin_idx",
+        "origin_holder",
+        "origin_lot",
+        postgresql_where=text("origin_holder is not null"),
+    ),
     CheckConstraint("remaining between 0 and issued", name="remaining"),
     CheckConstraint("lapsed between 0 and issued", name="lapsed"),
     postgresql_with={"fillfactor": "85"},

@@ -9,7 +9,7 @@ Debt that was repaid meanwhile has been paid with other points: it comes back as
 from ledger.amounts import Points
 from ledger.draft import Draft
 from ledger.due import settle
-from ledger.facts import Allocation
+from ledger.facts import Allocation, Origin
 from ledger.kinds import Kind, LedgerAccount
 from ledger.requests import Cancel
 from ledger.rules.context import Moment, Original
@@ -27,7 +27,9 @@ def cancel(draft: Draft, request: Cancel, original: Original, moment: Moment) ->
     if repaid:
         since = draft.account.debt_since or at
         draft.transfer(LedgerAccount.REDEEMED, LedgerAccount.DEBT, repaid, max(at, since))
-    if parts:
+    if original.elsewhere:
+        _bring_back(draft, original, parts, moment)
+    elif parts:
         amount = sum(part.amount for part in parts)
         draft.transfer(LedgerAccount.REDEEMED, LedgerAccount.AVAILABLE, amount, at, parts)
         for part in parts:
@@ -38,6 +40,18 @@ def cancel(draft: Draft, request: Cancel, original: Original, moment: Moment) ->
         lot = draft.issue(LedgerAccount.REDEEMED, anew, at, at, valid_to)
         settle(draft, lot, anew, at)
     return asked
+
+
+def _bring_back(
+    draft: Draft, original: Original, parts: tuple[Allocation, ...], moment: Moment
+) -> None:
+    """Give points back where the lots they came from stayed with a holder that was merged."""
+    at = moment.effective_at
+    for part in parts:
+        lot = original.elsewhere[part.lot]
+        origin = Origin(original.holder, lot.lot)
+        brought = draft.issue(LedgerAccount.REDEEMED, part.amount, at, at, lot.valid_to, origin)
+        settle(draft, brought, part.amount, at)
 
 
 def _next_back(original: Original, asked: int) -> tuple[int, tuple[Allocation, ...]]:

@@ -1,6 +1,7 @@
 """What a rule is given beside the request: when it happens, and what it refers to."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from ledger.facts import Allocation
 from ledger.identity import DefinitionId, HolderId
 from ledger.kinds import Kind
 from ledger.policies import Definition
+from ledger.state import LotState
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Original:
     Attributes:
         lots: The numbers of the lots it issued.
         taken: Of a redemption, which lots it took, soonest to expire first.
+        owner: The holder it belongs to now: another one where its own was merged since.
+        elsewhere: Where it was merged, the lots of its own holder, by number.
         returned: Points asked back so far, whether or not all could be reversed.
         reversed: Points actually reversed so far.
         part: The spend returned so far, in 1/10,000 of the currency.
@@ -46,6 +50,8 @@ class Original:
     effective_at: datetime
     lots: tuple[int, ...] = ()
     taken: tuple[Allocation, ...] = ()
+    owner: HolderId | None = None
+    elsewhere: Mapping[int, LotState] = field(default_factory=dict)
     returned: int = 0
     reversed: int = 0
     part: int = 0

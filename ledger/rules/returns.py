@@ -77,7 +77,10 @@ def take_back(draft: Draft, request: Return, original: Original, moment: Moment)
     policy = moment.definition.policy_at(at)
     own_lots = [account.lots[number] for number in original.lots]
     # What lapses later than the return had not gone yet: taking it gives back its expiry.
-    gone = sum(lot.lapsed for lot in own_lots if lot.valid_to is not None and lot.valid_to <= at)
+    gone: int = sum(
+        lot.lapsed for lot in own_lots if lot.valid_to is not None and lot.valid_to <= at
+    )
+    gone += sum(lot.lapsed for lot in original.elsewhere.values())
     wanted = max(0, min(asked, original.amount - gone - original.reversed))
     own: list[Allocation] = []
     for lot in own_lots:

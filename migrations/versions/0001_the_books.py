@@ -118,6 +118,14 @@ def upgrade() -> None:
         comment="Chain head and counters; the row is the lock for all accounts of the holder.",
         postgresql_with={"fillfactor": "70"},
     )
+    op.create_index(
+        "holder_merged_into_idx",
+        "holder",
+        ["merged_into"],
+        unique=False,
+        schema="ledger",
+        postgresql_where=sa.text("merged_into is not null"),
+    )
     op.create_table(
         "idempotency",
         sa.Column("key_hash", sa.Uuid(), nullable=False),
@@ -152,6 +160,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("holder_id", "lot", name=op.f("lot_pk")),
         schema="ledger",
         postgresql_with={"fillfactor": "85"},
+    )
+    op.create_index(
+        "lot_origin_idx",
+        "lot",
+        ["origin_holder", "origin_lot"],
+        unique=False,
+        schema="ledger",
+        postgresql_where=sa.text("origin_holder is not null"),
     )
     op.create_table(
         "outbox",
