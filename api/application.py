@@ -22,7 +22,17 @@ from api.intake.bodies import BODY_BYTES_MAX
 from api.openapi.document import build_document
 from api.openapi.operation import OPERATION, Operation
 from api.openapi.page import render_page
-from api.routes import contacts, documentation, finance, health, transaction_batches, transactions
+from api.routes import (
+    adjustments,
+    contacts,
+    documentation,
+    engage,
+    finance,
+    health,
+    sync,
+    transaction_batches,
+    transactions,
+)
 from api.service import Service
 
 HANDLERS: Final[tuple[HTTPRouteHandler, ...]] = (
@@ -33,6 +43,18 @@ HANDLERS: Final[tuple[HTTPRouteHandler, ...]] = (
     contacts.get_contact_balances,
     contacts.list_contact_transactions,
     finance.get_trial_balance,
+    engage.receive_engage_webhook,
+    engage.get_points_log,
+    engage.get_points_log_by_path,
+    engage.get_points_log_by_token,
+    engage.get_points_log_by_token_and_path,
+    sync.post_sync_run,
+    sync.list_sync_runs,
+    sync.get_sync_run,
+    sync.get_sync_status,
+    sync.list_sync_batches,
+    adjustments.list_adjustments,
+    adjustments.replay_adjustment,
     health.get_liveness,
     health.get_readiness,
     health.get_metrics,

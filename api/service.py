@@ -20,16 +20,22 @@ from api.measures import Measures
 from api.poster import DirectPoster, Poster
 from ledger.connection import Pool
 from ledger.identity import TenantId
-from ledger.postgres import Database, open_database
+from ledger.outbox import Consumer, Outbox
+from ledger.postgres import Database, connect, open_database
 from ledger.postgres.connection import APPLICATION, CONNECT_SECONDS_MAX, plain_dsn
 from ledger.posting import Books
 from ledger.tenants import Catalogue, declare
 from migrations.upgrade import migrate, pending
+from sync.engage import Follower, marks
+from sync.service import Synchronisation
 
 STATEMENT_SECONDS_MAX: Final = 60.0
 """How long any statement of a request may take."""
 
 CONNECTIONS_MIN: Final = 2
+
+LEADER: Final = "pointmaster-leader"
+"""What the server's list of sessions shows of the connection that keeps the schedule."""
 
 
 class Role(StrEnum):
@@ -73,6 +79,7 @@ class Service:
     poster: Poster
     doorkeeper: Doorkeeper
     measures: Measures
+    synchronisation: Synchronisation
     tenant_names: Mapping[TenantId, str]
     draining: bool = field(default=False)
 
@@ -111,7 +118,10 @@ async def open_service(
         async with pool.acquire() as connection:
             declarations = [tenant.declaration for tenant in configuration.tenants]
             catalogue = await declare(connection, declarations)
-        books = Books(pool, catalogue)
+        books = Books(pool, catalogue, outbox=outbox_of(configuration, catalogue))
+        synchronisation = await stack.enter_async_context(
+            open_wires(configuration, books, database, runs_schedule=role.works)
+        )
         doorkeeper = Doorkeeper(pool)
         await stack.enter_async_context(doorkeeper.taking_notes())
         yield Service(
@@ -122,8 +132,45 @@ async def open_service(
             poster=DirectPoster(books),
             doorkeeper=doorkeeper,
             measures=Measures(),
+            synchronisation=synchronisation,
             tenant_names={one.id: one.name for one in catalogue.tenants.values()},
         )
+
+
+@contextlib.asynccontextmanager
+async def open_wires(
+    configuration: Configuration, books: Books, database: Database, *, runs_schedule: bool
+) -> AsyncIterator[Synchronisation]:
+    """The wires of every tenant that has an Engage, closed with the block."""
+    followers = [
+        Follower(books.catalogue.tenants[tenant.declaration.name], tenant.engage, books)
+        for tenant in configuration.tenants
+        if tenant.engage is not None
+    ]
+    synchronisation = Synchronisation(
+        books, followers, connect=lambda: connect(database.dsn_service, application=LEADER)
+    )
+    if runs_schedule:
+        synchronisation.schedule.start()
+    try:
+        yield synchronisation
+    finally:
+        await synchronisation.close()
+
+
+def outbox_of(configuration: Configuration, catalogue: Catalogue) -> Outbox:
+    """Who is to be told of changes: Engage, of the points of tenants that have one."""
+    told = (Consumer(marks.CONSUMER, per_account=True),)
+    return Outbox(
+        {
+            definition.id: told
+            for tenant in configuration.tenants
+            if tenant.engage is not None
+            for definition in catalogue.definitions_of(
+                catalogue.tenants[tenant.declaration.name].id
+            )
+        }
+    )
 
 
 def database_of(settings: DatabaseSettings) -> contextlib.AbstractAsyncContextManager[Database]:

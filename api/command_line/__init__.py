@@ -11,6 +11,7 @@ from api.command_line.context import CONFIGURATION_OPTION, Told
 from api.command_line.keys import keys
 from api.command_line.migrating import migrate
 from api.command_line.serving import serve
+from api.command_line.sync import sync
 from api.command_line.verifying import verify
 
 
@@ -23,5 +24,5 @@ def main(context: click.Context, configuration: str) -> None:
     context.obj = Told(configuration)
 
 
-for command in (serve, migrate, verify, keys, config):
+for command in (serve, migrate, verify, keys, sync, config):
     main.add_command(command)

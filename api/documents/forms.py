@@ -68,7 +68,10 @@ DefinitionNumber = Annotated[
     Meta(ge=1, le=DEFINITION_MAX, description="Engage's id of the kind of points.", examples=[1]),
 ]
 
-PageLimit = Annotated[int, Meta(ge=1, le=200)]
+PAGE_DEFAULT: Final = 50
+PAGE_MAX: Final = 200
+
+PageLimit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 
 CursorWord = Annotated[str, Meta(min_length=1, max_length=64)]
 

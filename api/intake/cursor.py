@@ -7,6 +7,7 @@ therefore it carries the number of its form.
 import base64
 import binascii
 from typing import Final
+from uuid import UUID
 
 from api.intake.checks import Finding
 from api.problems.fields import FieldCode
@@ -15,29 +16,51 @@ FORM: Final = "1"
 LENGTH_MAX: Final = 64
 NUMBER_MAX: Final = 2**63 - 1
 
+REFUSED: Final[Finding] = (
+    FieldCode.CURSOR_INVALID,
+    "is no cursor of a page; begin without one",
+)
 
-def write_cursor(number: int) -> str:
-    """The cursor of the page that begins after the transaction of this number."""
-    return base64.urlsafe_b64encode(f"{FORM}:{number}".encode()).decode().rstrip("=")
+
+def write_cursor(place: int | UUID) -> str:
+    """The cursor of the page that begins after what has this number or id."""
+    return base64.urlsafe_b64encode(f"{FORM}:{place}".encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str) -> int | None:
-    """The number of a cursor; `None` for what is no cursor."""
+def cursor_number(cursor: str) -> int | None:
+    """The number of a cursor; `None` for what is no cursor, or one of another list."""
+    digits = _place(cursor)
+    if digits is None or not digits.isdecimal():
+        return None
+    number = int(digits)
+    return number if number <= NUMBER_MAX and write_cursor(number) == cursor else None
+
+
+def cursor_id(cursor: str) -> UUID | None:
+    """The id of a cursor; `None` for what is no cursor, or one of another list."""
+    try:
+        identifier = UUID(_place(cursor) or "")
+    except ValueError:
+        return None
+    return identifier if write_cursor(identifier) == cursor else None
+
+
+def number_cursor(value: object) -> Finding | None:
+    """Whether a parameter is the cursor of a list by number."""
+    return REFUSED if cursor_number(str(value)) is None else None
+
+
+def id_cursor(value: object) -> Finding | None:
+    """Whether a parameter is the cursor of a list by id."""
+    return REFUSED if cursor_id(str(value)) is None else None
+
+
+def _place(cursor: str) -> str | None:
     if len(cursor) > LENGTH_MAX:
         return None
     try:
         decoded = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
-        form, _, digits = decoded.decode("ascii").partition(":")
+        form, _, place = decoded.decode("ascii").partition(":")
     except (binascii.Error, ValueError):
         return None
-    if form != FORM or not digits.isdecimal() or write_cursor(int(digits)) != cursor:
-        return None
-    number = int(digits)
-    return number if number <= NUMBER_MAX else None
-
-
-def cursor(value: object) -> Finding | None:
-    """Whether a parameter is a cursor that a page gave."""
-    if read_cursor(str(value)) is None:
-        return FieldCode.CURSOR_INVALID, "is no cursor of a page; begin without one"
-    return None
+    return place if form == FORM else None

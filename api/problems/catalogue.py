@@ -97,6 +97,32 @@ TOO_MANY_REQUESTS: Final = ProblemType(
     "The service works on as many requests as it can. Send the same request again after the "
     "seconds in `Retry-After`; a posting with the same idempotency key is booked once.",
 )
+NOT_REPLAYABLE: Final = ProblemType(
+    "not_replayable",
+    409,
+    "The message can't be judged again",
+    "Only a quarantined message whose body was not erased can be replayed.",
+)
+MESSAGE_REFUSED: Final = ProblemType(
+    "message_refused",
+    400,
+    "The message can't be used",
+    "The webhook's message is none that the tenant's settings let in. The answer does not say why: "
+    "check the encryption key on both sides.",
+)
+SIGNATURE_INVALID: Final = ProblemType(
+    "signature_invalid",
+    401,
+    "The signature does not fit",
+    "The webhook's message is not signed with one of the tenant's signing secrets, or its time is "
+    "too far from ours.",
+)
+POINTS_LOG_CLOSED: Final = ProblemType(
+    "points_log_closed",
+    401,
+    "The points log is not open to this caller",
+    "Send the secret that the tenant is configured with, in the way it is configured.",
+)
 INTERNAL: Final = ProblemType(
     "internal",
     500,
@@ -288,6 +314,10 @@ CATALOGUE: Final[dict[str, ProblemType]] = {
         METHOD_NOT_ALLOWED,
         BODY_TOO_LARGE,
         MEDIA_TYPE_UNSUPPORTED,
+        MESSAGE_REFUSED,
+        SIGNATURE_INVALID,
+        POINTS_LOG_CLOSED,
+        NOT_REPLAYABLE,
         DEFINITION_UNKNOWN,
         *RULES,
         BATCH_NOT_BOOKED,

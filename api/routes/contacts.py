@@ -13,9 +13,16 @@ from api.access.scopes import Scope
 from api.answers import answer
 from api.documents import examples
 from api.documents.balances import BalancesDocument, account_document
-from api.documents.forms import CursorWord, DefinitionNumber, Guid, PageLimit
+from api.documents.forms import (
+    PAGE_DEFAULT,
+    PAGE_MAX,
+    CursorWord,
+    DefinitionNumber,
+    Guid,
+    PageLimit,
+)
 from api.documents.transactions import TransactionPage
-from api.intake.cursor import cursor, read_cursor, write_cursor
+from api.intake.cursor import cursor_number, number_cursor, write_cursor
 from api.intake.query import count_up_to, definition_number, path_guid, read_query
 from api.intake.understanding import definition_of
 from api.openapi.operation import Answer, Operation, Parameter, described
@@ -25,9 +32,6 @@ from api.service import Service, service_of
 from ledger.identity import ContactId, TenantId
 from ledger.policies import Definition
 from ledger.reading import balances, transactions_of
-
-PAGE_DEFAULT: Final = 50
-PAGE_MAX: Final = 200
 
 CONTACT: Final = Parameter("contactId", "path", Guid, "The contact in Engage.", required=True)
 DEFINITION: Final = Parameter(
@@ -70,6 +74,13 @@ LIST_TRANSACTIONS: Final = Operation(
 )
 
 
+LIST_CHECKS: Final = {
+    "definitionId": definition_number,
+    "limit": count_up_to(PAGE_MAX),
+    "cursor": number_cursor,
+}
+
+
 @get(
     "/v1/contacts/{contactId:str}/balances",
     guards=[needs(Scope.BALANCES_READ)],
@@ -102,7 +113,11 @@ async def list_contact_transactions(request: Request[Any, Any, Any]) -> Response
     contact = ContactId(path_guid(request, "contactId"))
     query = read_query(
         request,
-        {"definitionId": definition_number, "limit": count_up_to(PAGE_MAX), "cursor": cursor},
+        {
+            "definitionId": definition_number,
+            "limit": count_up_to(PAGE_MAX),
+            "cursor": number_cursor,
+        },
     )
     only = _definition(service, tenant, query)
     limit = int(query.get("limit", PAGE_DEFAULT))
@@ -112,7 +127,7 @@ async def list_contact_transactions(request: Request[Any, Any, Any]) -> Response
             tenant,
             contact,
             definition=None if only is None else only.id,
-            before=read_cursor(query["cursor"]) if "cursor" in query else None,
+            before=cursor_number(query["cursor"]) if "cursor" in query else None,
             limit=limit + 1,
         )
     page = found[:limit]

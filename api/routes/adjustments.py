@@ -1,0 +1,86 @@
+"""What Engage sent: see it, and have what was quarantined judged again."""
+
+from typing import Any, Final
+
+from litestar import Request, Response, get, post
+
+from api.access.guard import needs
+from api.access.scopes import Scope
+from api.answers import answer
+from api.documents.forms import Guid
+from api.documents.sync import AdjustmentDocument, AdjustmentPage, adjustment_document
+from api.intake.cursor import write_cursor
+from api.intake.paging import read_page
+from api.intake.query import path_guid, read_query
+from api.openapi.operation import Answer, Operation, Parameter, described
+from api.problems import catalogue
+from api.problems.problem import ProblemError
+from api.routes.sync import CURSOR, LIMIT, own_follower
+from api.service import service_of
+from sync.engage import DeliveryState, NotReplayableError
+
+LIST_ADJUSTMENTS: Final = Operation(
+    id="listAdjustments",
+    tag="Adjustments",
+    summary="List what Engage sent",
+    description=(
+        "Every message that came to the tenant's webhook and was authentic, the latest first, with "
+        "what became of it."
+    ),
+    scope=Scope.SYNC_READ,
+    parameters=(
+        Parameter("state", "query", DeliveryState, "Only messages in this state."),
+        LIMIT,
+        CURSOR,
+    ),
+    answers=(Answer(200, "A page.", AdjustmentPage),),
+    problems=(catalogue.REQUEST_INVALID, catalogue.NOT_FOUND),
+)
+
+REPLAY: Final = Operation(
+    id="replayAdjustment",
+    tag="Adjustments",
+    summary="Judge a quarantined message again",
+    description=(
+        "After its cause was mended: a definition added, a key corrected. It is booked now, once, "
+        "or stays where it is with its reason."
+    ),
+    scope=Scope.SYNC_RUN,
+    parameters=(Parameter("adjustmentId", "path", Guid, "The message's id.", required=True),),
+    answers=(Answer(200, "The message as it stands now.", AdjustmentDocument),),
+    problems=(catalogue.REQUEST_INVALID, catalogue.NOT_FOUND, catalogue.NOT_REPLAYABLE),
+)
+
+
+@get("/v1/adjustments", guards=[needs(Scope.SYNC_READ)], opt=described(LIST_ADJUSTMENTS))
+async def list_adjustments(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Show what came in."""
+    follower = own_follower(request, service_of(request))
+    limit, before, state = read_page(request, list(DeliveryState))
+    found = await follower.deliveries(
+        before=before, state=None if state is None else DeliveryState(state), limit=limit + 1
+    )
+    documents = tuple(adjustment_document(one) for one in found[:limit])
+    if len(found) > limit:
+        return answer(AdjustmentPage(documents, write_cursor(found[limit - 1].id)))
+    return answer(AdjustmentPage(documents))
+
+
+@post(
+    "/v1/adjustments/{adjustmentId:str}/replays",
+    guards=[needs(Scope.SYNC_RUN)],
+    status_code=200,
+    opt=described(REPLAY),
+)
+async def replay_adjustment(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Judge one message again."""
+    follower = own_follower(request, service_of(request))
+    identifier = path_guid(request, "adjustmentId")
+    read_query(request, {})
+    try:
+        found = await follower.replay(identifier)
+    except NotReplayableError as problem:
+        raise ProblemError(catalogue.NOT_REPLAYABLE, str(problem)) from None
+    if found is None:
+        raise ProblemError(catalogue.NOT_FOUND, "there is no such message")
+    return answer(adjustment_document(found))

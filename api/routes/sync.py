@@ -1,0 +1,227 @@
+"""The sync with Engage: ask for a run, see what ran and what was sent.
+
+The one hard idea: a run asked for here and one of the schedule are the same kind of run, so an
+outside scheduler may use this door and never collides with ours.
+"""
+
+from typing import Any, Final
+
+from litestar import Request, Response, get, post
+
+from api.access.guard import bearer_of, needs
+from api.access.scopes import Scope
+from api.answers import answer
+from api.documents.forms import PAGE_DEFAULT, CursorWord, Guid, PageLimit
+from api.documents.sync import (
+    BatchPage,
+    RunDocument,
+    RunPage,
+    RunRequest,
+    StatusDocument,
+    batch_document,
+    run_document,
+    status_document,
+)
+from api.intake.bodies import json_body
+from api.intake.cursor import write_cursor
+from api.intake.paging import read_page
+from api.intake.query import path_guid, path_word, read_query
+from api.intake.small import read_small
+from api.openapi.operation import Answer, Body, Operation, Parameter, described
+from api.problems import catalogue
+from api.problems.problem import ProblemError
+from api.service import Service, service_of
+from sync.engage import Follower, State
+
+BODY_BYTES_MAX: Final = 4 * 1024
+
+TENANT: Final = Parameter(
+    "tenant", "path", str, "The tenant's name; the key's own.", required=True, example="acme"
+)
+LIMIT: Final = Parameter("limit", "query", PageLimit, f"Entries a page; else {PAGE_DEFAULT}.")
+CURSOR: Final = Parameter("cursor", "query", CursorWord, "`nextCursor` of the page before.")
+
+RUN_EXAMPLE: Final = {
+    "runId": "019aa5c4-3f1e-7c3a-9d52-6f0b8d5a2c11",
+    "kind": "push",
+    "cause": "request",
+    "state": "done",
+    "isFinal": True,
+    "askedAt": "2026-11-21T09:30:00Z",
+    "startedAt": "2026-11-21T09:30:00.01Z",
+    "finishedAt": "2026-11-21T09:30:04.2Z",
+    "summary": {"is_complete": True},
+    "error": None,
+}
+
+POST_RUN: Final = Operation(
+    id="postSyncRun",
+    tag="Sync",
+    summary="Push what changed to Engage now",
+    description=(
+        "Starts a run that sends the totals of changed accounts and asks Engage what became of "
+        "them. With `waitSeconds` the answer waits until Engage has what the books have, or it can "
+        "be said that it won't soon; without, it comes at once and the run goes on. The schedule "
+        "never collides with it."
+    ),
+    scope=Scope.SYNC_RUN,
+    parameters=(TENANT,),
+    body=Body(RunRequest, {"wait": {"waitSeconds": 60}, "start": {}}),
+    answers=(
+        Answer(200, "The run has ended; `state` says how.", RunDocument, example=RUN_EXAMPLE),
+        Answer(202, "The run is under way.", RunDocument),
+    ),
+    problems=(
+        catalogue.JSON_INVALID,
+        catalogue.REQUEST_INVALID,
+        catalogue.NOT_FOUND,
+        catalogue.BODY_TOO_LARGE,
+        catalogue.MEDIA_TYPE_UNSUPPORTED,
+    ),
+)
+
+LIST_RUNS: Final = Operation(
+    id="listSyncRuns",
+    tag="Sync",
+    summary="List what ran",
+    description="Runs of the schedule and those asked for, the latest first.",
+    scope=Scope.SYNC_READ,
+    parameters=(TENANT, LIMIT, CURSOR),
+    answers=(Answer(200, "A page.", RunPage),),
+    problems=(catalogue.REQUEST_INVALID, catalogue.NOT_FOUND),
+)
+
+GET_RUN: Final = Operation(
+    id="getSyncRun",
+    tag="Sync",
+    summary="Read a run",
+    description="How far a run is, or how it ended.",
+    scope=Scope.SYNC_READ,
+    parameters=(TENANT, Parameter("runId", "path", Guid, "The run's id.", required=True)),
+    answers=(Answer(200, "The run.", RunDocument, example=RUN_EXAMPLE),),
+    problems=(catalogue.REQUEST_INVALID, catalogue.NOT_FOUND),
+)
+
+GET_STATUS: Final = Operation(
+    id="getSyncStatus",
+    tag="Sync",
+    summary="Read how the sync stands",
+    description="What is still to be sent, what is on its way, what is parked, and any trouble.",
+    scope=Scope.SYNC_READ,
+    parameters=(TENANT,),
+    answers=(Answer(200, "How it stands.", StatusDocument),),
+    problems=(catalogue.REQUEST_INVALID, catalogue.NOT_FOUND),
+)
+
+LIST_BATCHES: Final = Operation(
+    id="listSyncBatches",
+    tag="Sync",
+    summary="List what was sent to Engage",
+    description="The requests to Engage and what became of each, the latest first.",
+    scope=Scope.SYNC_READ,
+    parameters=(
+        Parameter("state", "query", State, "Only batches in this state."),
+        LIMIT,
+        CURSOR,
+    ),
+    answers=(Answer(200, "A page.", BatchPage),),
+    problems=(catalogue.REQUEST_INVALID, catalogue.NOT_FOUND),
+)
+
+
+@post(
+    "/v1/sync/{tenant:str}/runs",
+    guards=[needs(Scope.SYNC_RUN)],
+    request_max_body_size=BODY_BYTES_MAX,
+    status_code=202,
+    opt=described(POST_RUN),
+)
+async def post_sync_run(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Start a run, and wait for it if asked."""
+    service = service_of(request)
+    follower = follower_of(request, service)
+    wanted = read_small(await json_body(request), RunRequest)
+    run = run_document(
+        await service.synchronisation.run_now(
+            follower.tenant.name, wait_seconds=wanted.wait_seconds
+        )
+    )
+    location = f"/v1/sync/{follower.tenant.name}/runs/{run.run_id}"
+    return answer(run, 200 if run.is_final else 202, {"Location": location})
+
+
+@get("/v1/sync/{tenant:str}/runs", guards=[needs(Scope.SYNC_READ)], opt=described(LIST_RUNS))
+async def list_sync_runs(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Show what ran."""
+    service = service_of(request)
+    follower = follower_of(request, service)
+    limit, before, _ = read_page(request)
+    found = await service.synchronisation.runs(follower.tenant.name, before=before, limit=limit + 1)
+    documents = tuple(run_document(one) for one in found[:limit])
+    if len(found) > limit:
+        return answer(RunPage(documents, write_cursor(found[limit - 1].id)))
+    return answer(RunPage(documents))
+
+
+@get(
+    "/v1/sync/{tenant:str}/runs/{runId:str}",
+    guards=[needs(Scope.SYNC_READ)],
+    opt=described(GET_RUN),
+)
+async def get_sync_run(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Show one run."""
+    service = service_of(request)
+    follower = follower_of(request, service)
+    identifier = path_guid(request, "runId")
+    read_query(request, {})
+    found = await service.synchronisation.run(follower.tenant.name, identifier)
+    if found is None:
+        raise ProblemError(catalogue.NOT_FOUND, "there is no such run")
+    return answer(run_document(found))
+
+
+@get("/v1/sync/{tenant:str}/status", guards=[needs(Scope.SYNC_READ)], opt=described(GET_STATUS))
+async def get_sync_status(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Show how things stand."""
+    service = service_of(request)
+    follower = follower_of(request, service)
+    read_query(request, {})
+    name = follower.tenant.name
+    next_runs = {
+        job: at
+        for job, at in service.synchronisation.schedule.next_runs().items()
+        if job == "sweep" or job.endswith(f" {name}")
+    }
+    return answer(status_document(await follower.status(), next_runs))
+
+
+@get("/v1/sync/batches", guards=[needs(Scope.SYNC_READ)], opt=described(LIST_BATCHES))
+async def list_sync_batches(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Show what was sent."""
+    service = service_of(request)
+    follower = own_follower(request, service)
+    limit, before, state = read_page(request, list(State))
+    found = await follower.batches(
+        before=before, state=None if state is None else State(state), limit=limit + 1
+    )
+    documents = tuple(batch_document(one) for one in found[:limit])
+    if len(found) > limit:
+        return answer(BatchPage(documents, write_cursor(found[limit - 1].id)))
+    return answer(BatchPage(documents))
+
+
+def follower_of(request: Request[Any, Any, Any], service: Service) -> Follower:
+    """The Engage of the tenant in the path, where that is the key's own; else `not_found`."""
+    follower = own_follower(request, service)
+    if follower.tenant.name != path_word(request, "tenant"):
+        raise ProblemError(catalogue.NOT_FOUND, "there is no such tenant")
+    return follower
+
+
+def own_follower(request: Request[Any, Any, Any], service: Service) -> Follower:
+    """The Engage of the key's tenant; `not_found` where it has none."""
+    name = service.tenant_names.get(bearer_of(request).tenant, "")
+    follower = service.synchronisation.followers.get(name)
+    if follower is None:
+        raise ProblemError(catalogue.NOT_FOUND, "the tenant has no Engage")
+    return follower
