@@ -6,13 +6,13 @@ sweep of what has fallen due included, passes through here.
 """
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
 import asyncpg
 
-from ledger.book import Book, Contact
+from ledger.book import Book, Contact, Place
 from ledger.connection import Connection, Pool
 from ledger.identity import DefinitionId, HolderId, TenantId, uuid7_stream
 from ledger.loading import (
@@ -25,7 +25,7 @@ from ledger.loading import (
 )
 from ledger.originals import load_originals
 from ledger.outbox import Outbox
-from ledger.outcomes import Booked, Code, Outcome, Refused
+from ledger.outcomes import Booked, Code, Outcome, Refused, Replayed
 from ledger.periods import close_until, closed_until, own_period, share_periods
 from ledger.requests import Move, Request, needs_lots
 from ledger.state import AccountState, HolderState
@@ -48,6 +48,14 @@ class BatchTooLargeError(ValueError):
 
 class TooManyRacesError(RuntimeError):
     """A batch lost `ATTEMPTS_MAX` races in a row; nothing of it was booked."""
+
+
+class _NothingBookedError(Exception):
+    """Takes the outcomes of a batch past the undoing of all it did, new contacts included."""
+
+    def __init__(self, outcomes: list[Outcome]) -> None:
+        super().__init__()
+        self.outcomes = outcomes
 
 
 class Books:
@@ -85,9 +93,12 @@ class Books:
             raise BatchTooLargeError(f"a batch holds at most {BATCH_MAX} requests")
         if not requests:
             return []
-        return await _again_after_races(
-            connection, lambda: self._post_once(connection, requests, atomic=atomic)
-        )
+        try:
+            return await _again_after_races(
+                connection, lambda: self._post_once(connection, requests, atomic=atomic)
+            )
+        except _NothingBookedError as undone:
+            return undone.outcomes
 
     async def sweep(self, limit: int = BATCH_MAX) -> int:
         """Book what has fallen due on at most `limit` accounts; answers on how many it was."""
@@ -162,8 +173,11 @@ class Books:
         )
         outcomes = book.post_all(requests)
         if atomic and any(isinstance(outcome, Refused) for outcome in outcomes):
-            return [_not_booked(outcome) for outcome in outcomes]
-        await self._store(connection, book, by_id)
+            told = [entry.transaction for entry in book.entries]
+            undone = {(transaction.holder, transaction.number) for transaction in told}
+            raise _NothingBookedError([_not_booked(outcome, undone) for outcome in outcomes])
+        if not await self._store(connection, book, by_id):
+            raise _NothingBookedError(outcomes)
         return outcomes
 
     async def _sweep_once(
@@ -202,7 +216,8 @@ class Books:
 
     async def _store(
         self, connection: Connection, book: Book, holders: dict[HolderId, HolderState]
-    ) -> None:
+    ) -> bool:
+        """Store what a batch changed; answers whether there was anything."""
         changed = {
             holder: state
             for holder, state in holders.items()
@@ -213,6 +228,7 @@ class Books:
         if changed:
             rows = self._outbox.rows(entry.transaction for entry in book.entries)
             await store(connection, book.entries, changed, rows)
+        return bool(changed)
 
 
 def accounts_in(request: Request) -> tuple[tuple[Contact, DefinitionId], ...]:
@@ -248,8 +264,10 @@ def reach_of(touched: Sequence[tuple[HolderId, AccountState, Request]], now: dat
     return reach
 
 
-def _not_booked(outcome: Outcome) -> Outcome:
-    if isinstance(outcome, Booked):
+def _not_booked(outcome: Outcome, undone: Collection[Place]) -> Outcome:
+    """The outcome of a request whose atomic batch was refused; `undone` is what it had booked."""
+    is_copy = isinstance(outcome, Replayed) and (outcome.holder, outcome.number) in undone
+    if is_copy or isinstance(outcome, Booked):
         return Refused(
             Code.BATCH_NOT_BOOKED, "another request of this atomic batch was refused", None
         )
