@@ -39,6 +39,7 @@ FACTS = (
     "idempotency",
     "definition_policy",
     "period",
+    "seal",
 )
 
 NEXT_HOLDERS = """

@@ -6,6 +6,7 @@ from then on no transfer takes effect before it. A fact that comes later is book
 the open period and remembers when it truly happened.
 """
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -15,6 +16,9 @@ from ledger.identity import TenantId
 
 PERIOD_LOCK: Final = 0x504D_0001
 """The class of the advisory locks of periods; the tenant is the object."""
+
+SETTLE_SECONDS_MAX: Final = 60
+_POLL_SECONDS: Final = 0.02
 
 SHARE_PERIODS = """
     -- Held to the end of the transaction, taken in the order of tenants.
@@ -69,3 +73,28 @@ async def close_until(
     if before is not None and boundary <= before:
         raise PeriodError(f"the books are closed up to {before.isoformat()} already")
     await connection.execute(INSERT_PERIOD, tenant, boundary, now)
+
+
+POSTINGS_UNDER_WAY = """
+    -- Which transactions hold a period lock, as every posting does from its beginning on.
+    select distinct virtualtransaction from pg_locks
+    where locktype = 'advisory' and classid = $1::bigint::oid and granted
+      and database = (select oid from pg_database where datname = current_database())
+"""
+
+
+async def settled_now(connection: Connection) -> datetime:
+    """The database's clock, answered once nothing can be recorded any more at or before it.
+
+    A posting reads its clock while it holds its period's lock; so waiting for those that hold one
+    now is enough. Raises `TimeoutError` where one is still under way after `SETTLE_SECONDS_MAX`.
+    """
+    now: datetime = await connection.fetchval("select clock_timestamp()")
+    rows = await connection.fetch(POSTINGS_UNDER_WAY, PERIOD_LOCK)
+    under_way = {row["virtualtransaction"] for row in rows}
+    async with asyncio.timeout(SETTLE_SECONDS_MAX):
+        while under_way:
+            await asyncio.sleep(_POLL_SECONDS)
+            rows = await connection.fetch(POSTINGS_UNDER_WAY, PERIOD_LOCK)
+            under_way &= {row["virtualtransaction"] for row in rows}
+    return now

@@ -294,6 +294,16 @@ period = Table(
     PrimaryKeyConstraint("tenant_id", "closed_until"),
 )
 
+seal = Table(
+    "seal",
+    metadata,
+    Column("sealed_at", DateTime(timezone=True), primary_key=True),
+    Column("holders", BigInteger, nullable=False),
+    Column("transactions", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("branches", LargeBinary, nullable=False),
+)
+
 rollup = Table(
     "rollup",
     metadata,

@@ -309,6 +309,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "closed_until", name=op.f("period_pk")),
         schema="ledger",
     )
+    op.create_table(
+        "seal",
+        sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("holders", sa.BigInteger(), nullable=False),
+        sa.Column("transactions", sa.BigInteger(), nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("branches", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("sealed_at", name=op.f("seal_pk")),
+        schema="ledger",
+    )
+    facts(op, "ledger.seal")
     facts(op, "ledger.period")
     facts(op, "ledger.term")
     state(op, "ledger.hold")
