@@ -15,7 +15,6 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from api.problems.catalogue import (
-    BODY_TOO_LARGE,
     INTERNAL,
     JSON_INVALID,
     METHOD_NOT_ALLOWED,
@@ -51,7 +50,6 @@ _encoder = msgspec.json.Encoder()
 _BY_STATUS: Final[dict[int, tuple[ProblemType, str]]] = {
     404: (NOT_FOUND, "there is nothing at this address"),
     405: (METHOD_NOT_ALLOWED, "the address does not know this method"),
-    413: (BODY_TOO_LARGE, "the body has more bytes than are allowed here"),
 }
 
 

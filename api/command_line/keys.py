@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 import msgspec
+from rich.markup import escape
 from rich.table import Table
 
 from api.access.keys import KeyText
@@ -75,7 +76,7 @@ def list_(told: Told, tenant: str | None, *, as_json: bool) -> None:
         table.add_row(
             record.id,
             names[record.tenant],
-            record.name,
+            escape(record.name),
             "\n".join(sorted(record.scopes)),
             str(row["state"]),
             _day(record.last_used_at) or "never",
@@ -89,7 +90,7 @@ def list_(told: Told, tenant: str | None, *, as_json: bool) -> None:
 def revoke(told: Told, key_id: str) -> None:
     """Close the key with this ID for good, everywhere within three seconds."""
     record = run(_revoke(told.configuration(), key_id))
-    OUT.print(f"Key {record.id} ({record.name}) opens nothing any more.", highlight=False)
+    OUT.print(f"Key {record.id} ({escape(record.name)}) opens nothing any more.", highlight=False)
 
 
 @keys.command()
@@ -148,7 +149,9 @@ async def _rotate(
 def _show(key: KeyText, record: KeyRecord, tenant: str) -> None:
     scopes = ", ".join(sorted(record.scopes))
     until = f", until {_day(record.expires_at)}" if record.expires_at else ""
-    ASIDE.print(f"Key {record.id} of {tenant} for {record.name}: {scopes}{until}.", highlight=False)
+    ASIDE.print(
+        f"Key {record.id} of {tenant} for {escape(record.name)}: {scopes}{until}.", highlight=False
+    )
     ASIDE.print("Keep it now: it is not stored and can't be shown again.")
     click.echo(key.text)
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import click
 import msgspec
+from rich.markup import escape
 from rich.table import Table
 
 from api.command_line.context import ASIDE, OUT, Told, run
@@ -68,7 +69,12 @@ def status(told: Told, tenant: str, *, as_json: bool) -> None:
     table = Table("kind", "cause", "state", "asked", "finished", "trouble", title="last runs")
     for one in ran:
         table.add_row(
-            one.kind, one.cause, one.state, _when(one.asked_at), _when(one.finished_at), one.error
+            one.kind,
+            one.cause,
+            one.state,
+            _when(one.asked_at),
+            _when(one.finished_at),
+            escape(one.error or ""),
         )
     OUT.print(table)
 
@@ -101,7 +107,7 @@ def _show_run(record: RunRecord, *, is_complete: bool) -> None:
         highlight=False,
     )
     if record.error:
-        OUT.print(f"[red]trouble[/] {record.error}", highlight=False)
+        OUT.print(f"[red]trouble[/] {escape(record.error)}", highlight=False)
     if is_complete:
         OUT.print("[green]Engage has what the books have.[/]")
     else:
@@ -120,7 +126,7 @@ def _show_status(found: FollowerStatus) -> None:
     if found.put_off_until is not None:
         table.add_row("sending goes on", _when(found.put_off_until))
     if found.trouble:
-        table.add_row("trouble", found.trouble)
+        table.add_row("trouble", escape(found.trouble))
     OUT.print(table)
 
 

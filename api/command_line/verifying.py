@@ -3,6 +3,7 @@
 import sys
 
 import click
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -55,5 +56,5 @@ def _table(findings: list[Finding]) -> Table:
     table = Table("rule", "where", "what")
     for finding in findings:
         rule = f"{finding.rule} (warning)" if finding.is_warning else str(finding.rule)
-        table.add_row(rule, finding.place, finding.message)
+        table.add_row(rule, escape(finding.place), escape(finding.message))
     return table

@@ -3,8 +3,10 @@
 from typing import Any, Final
 
 from litestar import Request
+from litestar.exceptions import InternalServerException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
-from api.problems.catalogue import MEDIA_TYPE_UNSUPPORTED
+from api.problems.catalogue import BODY_TOO_LARGE, JSON_INVALID, MEDIA_TYPE_UNSUPPORTED
 from api.problems.problem import ProblemError
 
 BODY_BYTES_MAX: Final = 2 * 1024 * 1024
@@ -15,8 +17,7 @@ async def json_body(request: Request[Any, Any, Any]) -> bytes:
     """The body of a request that says it is JSON in UTF-8.
 
     Raises:
-        ProblemError: it says something else (`media_type_unsupported`). A body beyond the
-            handler's limit is refused by the framework while it is read.
+        ProblemError: it says something else (`media_type_unsupported`), or as `raw_body`.
     """
     media_type, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
@@ -24,4 +25,21 @@ async def json_body(request: Request[Any, Any, Any]) -> bytes:
         raise ProblemError(
             MEDIA_TYPE_UNSUPPORTED, "send the body with Content-Type: application/json"
         )
-    return await request.body()
+    return await raw_body(request)
+
+
+async def raw_body(request: Request[Any, Any, Any]) -> bytes:
+    """The body of a request as it came.
+
+    Raises:
+        ProblemError: it is larger than the handler allows (`body_too_large`), or the caller hung
+            up before its end.
+    """
+    try:
+        return await request.body()
+    except RequestEntityTooLarge:
+        bytes_max = request.route_handler.resolve_request_max_body_size()
+        detail = f"the body is larger than {bytes_max} bytes"
+        raise ProblemError(BODY_TOO_LARGE, detail) from None
+    except InternalServerException:
+        raise ProblemError(JSON_INVALID, "the body ended before it was complete") from None

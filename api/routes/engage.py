@@ -15,6 +15,7 @@ from api.answers import JSON, answer
 from api.documents.engage import EnvelopeDocument, LogRowDocument, ReceivedDocument
 from api.documents.forms import Guid
 from api.intake import checks
+from api.intake.bodies import raw_body
 from api.intake.query import QUERY_BYTES_MAX, path_guid, path_word
 from api.openapi.operation import Answer, Body, Operation, Parameter, described
 from api.problems import catalogue
@@ -104,7 +105,7 @@ def _log_operation(operation_id: str, *parameters: Parameter) -> Operation:
 async def receive_engage_webhook(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Receive what Engage sends."""
     follower = _follower(request)
-    receipt = await follower.receive(await request.body(), dict(request.headers))
+    receipt = await follower.receive(await raw_body(request), dict(request.headers))
     if receipt.status_code != OK:
         raise ProblemError(*REFUSALS[receipt.status_code])
     return answer(ReceivedDocument())
