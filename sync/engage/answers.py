@@ -24,7 +24,8 @@ MESSAGES_MAX: Final = 2000
 MESSAGE_LENGTH_MAX: Final = 500
 STATUS_LENGTH_MAX: Final = 200
 
-_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}\Z")
+# An id has a digit somewhere; "Accepted", "true" and "null" have not.
+_ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:-]{0,199}\Z")
 _GUID: Final = re.compile(
     r"(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9a-f])",
     re.IGNORECASE,
@@ -102,7 +103,8 @@ def read_balances(body: bytes) -> dict[int | None, Decimal] | None:
             return None
         named = _word(fields.get("definitionid") or fields.get("pointdefinitionid"))
         definition = int(named) if named is not None and named.isdecimal() else None
-        balances[definition] = balances.get(definition, Decimal()) + balance
+        known = balances.get(definition)
+        balances[definition] = balance if known is None else known + balance
     return balances
 
 
