@@ -19,7 +19,7 @@ ANY_VALUE = {
     "jsonb": "'{}'",
     "smallint": "9",
     "text": "'x'",
-    "timestamp with time zone": "'2026-01-01'",
+    "timestamp with time zone": "'2026-06-01'",
     "uuid": "'00000000-0000-4000-8000-000000000001'",
 }
 
