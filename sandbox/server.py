@@ -121,6 +121,7 @@ class Process:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((self.host, self.port))
+            listener.listen(BACKLOG)  # who reads the line may connect before the server accepts
         except OSError:
             listener.close()
             raise

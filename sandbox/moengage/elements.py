@@ -71,14 +71,17 @@ def read_bulk(body: bytes) -> list[Element]:
     """
     try:
         content = _RAW_OBJECT.decode(body)
-        elements = _RAW_LIST.decode(content.get("elements", b"null"))
     except msgspec.DecodeError as error:
-        if b'"elements"' not in body and body.lstrip()[:1] == b"{":
-            raise RequestRefusedError(MISSING, "elements is required", "elements") from error
         raise RequestRefusedError(MALFORMED, str(error)) from error
     kind = _text(content.get("type"))
     if kind.lower() != "transition":
         raise RequestRefusedError(INVALID, "type must be transition", "type")
+    if "elements" not in content:
+        raise RequestRefusedError(MISSING, "elements is required", "elements")
+    try:
+        elements = _RAW_LIST.decode(content["elements"])
+    except msgspec.DecodeError as error:
+        raise RequestRefusedError(INVALID, "elements must be an array", "elements") from error
     if not elements:
         raise RequestRefusedError(INVALID, "elements must not be empty", "elements")
     read = [_element(bytes(raw), expected=None) for raw in elements]
@@ -146,8 +149,5 @@ def _check_attributes(content: dict[str, Any]) -> None:
 
 
 def _text(raw: msgspec.Raw | None) -> str:
-    try:
-        value = None if raw is None else msgspec.json.decode(raw)
-    except msgspec.DecodeError:
-        return ""
+    value = None if raw is None else msgspec.json.decode(raw)
     return value if isinstance(value, str) else ""
