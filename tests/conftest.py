@@ -18,6 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from ledger.postgres import OWNER_ROLE, SERVICE_ROLE, Database, Profile, Server, connect, start
 from ledger.postgres.locks import is_free
@@ -27,6 +28,10 @@ from migrations.upgrade import migrate
 MAJOR = int(os.environ.get("POINTMASTER_TEST_POSTGRES", "18"))
 TEMPLATE = "template_of_tests"
 FOLDER = pytest.StashKey[Path]()
+# A slow machine is no counterexample; a found one is printed so that it can be played again.
+settings.register_profile("pointmaster", deadline=None, database=None, print_blob=True)
+settings.load_profile("pointmaster")
+
 PREFIX = "pointmaster-tests-"
 STOP_SECONDS_MAX = 15.0
 

@@ -22,7 +22,16 @@ def files() -> list[Path]:
     """Every text file of the project: what is in version control, or is about to be."""
     try:
         listed = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+            [
+                "git",
+                "-c",
+                f"safe.directory={ROOT}",
+                "ls-files",
+                "--cached",
+                "--others",
+                "--exclude-standard",
+                "-z",
+            ],
             cwd=ROOT,
             check=True,
             capture_output=True,
