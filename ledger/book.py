@@ -31,6 +31,7 @@ from ledger.requests import (
     Extend,
     Hold,
     Move,
+    Open,
     Redeem,
     Release,
     Request,
@@ -45,6 +46,7 @@ from ledger.rules.context import Moment, Original
 from ledger.rules.earn import earn
 from ledger.rules.holds import capture, give_up, hold
 from ledger.rules.moves import move_in, move_out
+from ledger.rules.opening import open_balance
 from ledger.rules.redeem import redeem
 from ledger.rules.returns import take_back
 from ledger.rules.terms import activate, extend
@@ -221,6 +223,9 @@ class Book:
             case Hold():
                 hold(draft, request, moment)
                 return _Header(Kind.HOLD, request.amount, at, recorded_at)
+            case Open():
+                open_balance(draft, request, moment)
+                return _Header(Kind.OPEN, request.amount, at, recorded_at)
             case Close():
                 left = close(draft, moment)
                 draft.account.closed = True

@@ -180,6 +180,19 @@ class Close(Request, frozen=True, kw_only=True):
     """An account closed for good: what is left lapses or is paid out, what is owed is let go."""
 
 
+class Open(Request, frozen=True, kw_only=True):
+    """An opening balance from a program's earlier books; one lot, or what is owed.
+
+    Attributes:
+        amount: In minor units, negative for debt; never zero.
+        valid_from, valid_to: As in an `Earn`.
+    """
+
+    amount: Points
+    valid_from: datetime | None = None
+    valid_to: datetime | msgspec.UnsetType | None = msgspec.UNSET
+
+
 def refers_to(request: Request) -> Reverses | None:
     """The transaction that a request is about, where it is about one."""
     match request:
@@ -195,13 +208,13 @@ def refers_to(request: Request) -> Reverses | None:
 
 def may_open(request: Request) -> bool:
     """Whether a request can be booked for a contact who has no points yet."""
-    return isinstance(request, Earn | Adjust) or (
+    return isinstance(request, Earn | Adjust | Open) or (
         isinstance(request, Redeem) and request.allow_debt
     )
 
 
 def needs_lots(request: Request) -> bool:
     """Whether deciding a request needs to know the account's lots and holds."""
-    if isinstance(request, Adjust):
+    if isinstance(request, Adjust | Open):
         return request.amount < 0
     return not isinstance(request, Earn)

@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from ledger.amounts import Points
 from ledger.draft import Draft
 from ledger.due import settle
 from ledger.kinds import LedgerAccount
 from ledger.outcomes import Code, RefusedError
-from ledger.requests import Earn
+from ledger.requests import Earn, Open
 from ledger.rules.context import Moment
 
 INSTANT: Final = timedelta(microseconds=1)
@@ -16,6 +17,27 @@ INSTANT: Final = timedelta(microseconds=1)
 
 def earn(draft: Draft, request: Earn, moment: Moment) -> None:
     """Issue a lot. Refused where its validity would be empty or begin before the earning."""
+    valid_from, valid_to = term_of(request, moment)
+    bring_in(draft, LedgerAccount.ISSUED, request.amount, moment, valid_from, valid_to)
+
+
+def bring_in(
+    draft: Draft,
+    program_account: LedgerAccount,
+    amount: Points,
+    moment: Moment,
+    valid_from: datetime,
+    valid_to: datetime | None,
+) -> None:
+    """Issue a lot from a program account; what is available at once repays debt."""
+    at = moment.effective_at
+    lot = draft.issue(program_account, amount, at, valid_from, valid_to)
+    if lot.active:
+        settle(draft, lot, amount, at)
+
+
+def term_of(request: Earn | Open, moment: Moment) -> tuple[datetime, datetime | None]:
+    """When new points are valid: as asked, or as the policy says."""
     effective_at = moment.effective_at
     valid_from = request.valid_from or effective_at
     if request.effective_at is not None and effective_at > request.effective_at:
@@ -39,6 +61,4 @@ def earn(draft: Draft, request: Earn, moment: Moment) -> None:
         )
     if valid_to is not None and valid_to <= valid_from:
         valid_to = valid_from + INSTANT
-    lot = draft.issue(LedgerAccount.ISSUED, request.amount, effective_at, valid_from, valid_to)
-    if lot.active:
-        settle(draft, lot, request.amount, effective_at)
+    return valid_from, valid_to

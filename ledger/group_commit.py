@@ -1,0 +1,222 @@
+"""Group commit: single requests of many callers, gathered into batches without waiting for any.
+
+The one hard idea: a lane posts whatever is queued the moment it is free. A lone request goes at
+once; under load the batch grows by itself to what arrives while the one before is committed.
+Requests are laid on lanes by contact, one connection a lane, so two batches under way at the same
+time hardly ever want the same holder, and one contact's requests keep their order.
+
+A request is never lost and never harms another: a batch that fails is tried again by halves down to
+the one that is to blame, a lost connection is replaced and the batch sent again (its keys make that
+safe), and a caller who hangs up cancels nobody else.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final, Self
+
+import asyncpg
+
+from ledger.connection import Connection
+from ledger.outcomes import Outcome
+from ledger.posting import BATCH_MAX, Books
+from ledger.requests import Request
+
+LANES: Final = 4
+QUEUE_MAX: Final = 10_000
+"""Requests that may wait in all lanes together."""
+
+WAIT_SECONDS_MAX: Final = 10.0
+"""How long a request may wait for its turn before it is turned away."""
+
+RECONNECT_ATTEMPTS_MAX: Final = 3
+
+LOST_CONNECTION: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    ConnectionError,
+    OSError,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class BusyError(Exception):
+    """The books have more work than they can take: ask again later; nothing was booked."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("the books have more work than they can take now; nothing was booked")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ClosedError(Exception):
+    """The service is going down and takes no new requests; nothing was booked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    request: Request
+    answer: "asyncio.Future[Outcome]"
+    since: float
+
+
+class _Lane:
+    """A queue of requests, and the task and connection that post them."""
+
+    def __init__(self, books: Books, wait_seconds_max: float) -> None:
+        self.waiting: deque[_Waiting] = deque()
+        self._books = books
+        self._wait_seconds_max = wait_seconds_max
+        self._work = asyncio.Event()
+        self._connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None = None
+        self._is_closing = False
+        self.task = asyncio.create_task(self._run())
+
+    def add(self, request: Request) -> "asyncio.Future[Outcome]":
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.waiting.append(_Waiting(request, answer, monotonic()))
+        self._work.set()
+        return answer
+
+    async def close(self) -> None:
+        """Post what is queued, then end."""
+        self._is_closing = True
+        self._work.set()
+        await self.task
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                batch = self._next_batch()
+                if batch:
+                    await self._post(batch)
+                elif self._is_closing:
+                    return
+                else:
+                    self._work.clear()
+                    await self._work.wait()
+        finally:
+            await self._drop_connection()
+
+    def _next_batch(self) -> list[_Waiting]:
+        oldest = monotonic() - self._wait_seconds_max
+        batch: list[_Waiting] = []
+        while self.waiting and len(batch) < BATCH_MAX:
+            one = self.waiting.popleft()
+            if one.answer.cancelled():
+                continue
+            if one.since < oldest:
+                one.answer.set_exception(BusyError(int(self._wait_seconds_max)))
+            else:
+                batch.append(one)
+        return batch
+
+    async def _post(self, batch: list[_Waiting]) -> None:
+        try:
+            outcomes = await self._try([one.request for one in batch])
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it is told to who asked for it
+            if len(batch) == 1 or isinstance(problem, LOST_CONNECTION):
+                for one in batch:
+                    if not one.answer.done():
+                        one.answer.set_exception(problem)
+                return
+            logger.warning("posting failed, tried again by halves requests=%d", len(batch))
+            middle = len(batch) // 2
+            await self._post(batch[:middle])
+            await self._post(batch[middle:])
+            return
+        for one, outcome in zip(batch, outcomes, strict=True):
+            if not one.answer.done():
+                one.answer.set_result(outcome)
+
+    async def _try(self, requests: list[Request]) -> list[Outcome]:
+        """Post a batch, on another connection where this one is lost."""
+        for attempt in range(1, RECONNECT_ATTEMPTS_MAX + 1):
+            try:
+                return await self._books.post_within(await self._connected(), requests)
+            except LOST_CONNECTION:
+                await self._drop_connection()
+                if attempt == RECONNECT_ATTEMPTS_MAX:
+                    raise
+                await asyncio.sleep(0.1 * attempt)
+        raise AssertionError("unreachable")
+
+    async def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = await self._books.pool.acquire()
+        return self._connection
+
+    async def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*LOST_CONNECTION):
+                await self._books.pool.release(connection)
+
+
+class GroupCommit:
+    """Posts requests of many callers together. An asynchronous context manager."""
+
+    def __init__(
+        self,
+        books: Books,
+        *,
+        lanes: int = LANES,
+        queue_max: int = QUEUE_MAX,
+        wait_seconds_max: float = WAIT_SECONDS_MAX,
+    ) -> None:
+        self._books = books
+        self._lane_count = lanes
+        self._queue_max = queue_max
+        self._wait_seconds_max = wait_seconds_max
+        self._lanes: list[_Lane] = []
+        self._is_open = False
+
+    async def __aenter__(self) -> Self:
+        self._lanes = [_Lane(self._books, self._wait_seconds_max) for _ in range(self._lane_count)]
+        self._is_open = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Take nothing new, post everything that is queued."""
+        self._is_open = False
+        await asyncio.gather(*(lane.close() for lane in self._lanes))
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are queued."""
+        return sum(len(lane.waiting) for lane in self._lanes)
+
+    async def post(self, request: Request) -> Outcome:
+        """Decide and book one request. Raises `BusyError` or `ClosedError`: nothing was booked."""
+        self._check_room(1)
+        return await self._lane_of(request).add(request)
+
+    async def post_batch(self, requests: Sequence[Request], *, atomic: bool) -> list[Outcome]:
+        """Several requests, outcomes in order; an atomic batch is one transaction of its own."""
+        if atomic:
+            self._check_room(0)
+            return await self._books.post(requests, atomic=True)
+        self._check_room(len(requests))
+        answers = [self._lane_of(request).add(request) for request in requests]
+        try:
+            return list(await asyncio.gather(*answers))
+        except BaseException:
+            for answer in answers:
+                answer.cancel()
+            raise
+
+    def _lane_of(self, request: Request) -> _Lane:
+        return self._lanes[hash((request.tenant, request.contact)) % self._lane_count]
+
+    def _check_room(self, wanted: int) -> None:
+        if not self._is_open:
+            raise ClosedError("the service is going down; nothing was booked")
+        if self.waiting + wanted > self._queue_max:
+            raise BusyError(1)
