@@ -209,67 +209,67 @@ class Book:
     def _apply_rule(
         self, holder: HolderState, draft: Draft, request: Request, moment: Moment
     ) -> _Header:
-        at, recorded_at = moment.effective_at, moment.recorded_at
         match request:
             case Earn():
                 earn(draft, request, moment)
-                return _Header(Kind.EARN, request.amount, at, recorded_at)
+                kind, amount = Kind.EARN, request.amount
             case Redeem():
                 redeem(draft, request, moment)
-                return _Header(Kind.REDEEM, request.amount, at, recorded_at)
+                kind, amount = Kind.REDEEM, request.amount
             case Adjust():
                 adjust(draft, request, moment)
-                return _Header(Kind.ADJUST, request.amount, at, recorded_at)
+                kind, amount = Kind.ADJUST, request.amount
             case Hold():
                 hold(draft, request, moment)
-                return _Header(Kind.HOLD, request.amount, at, recorded_at)
+                kind, amount = Kind.HOLD, request.amount
             case Open():
                 open_balance(draft, request, moment)
-                return _Header(Kind.OPEN, request.amount, at, recorded_at)
+                kind, amount = Kind.OPEN, request.amount
             case Close():
-                left = close(draft, moment)
+                kind, amount = Kind.CLOSE, close(draft, moment)
                 draft.account.closed = True
-                return _Header(Kind.CLOSE, Points(left), at, recorded_at)
             case _:
                 return self._apply_to_original(holder, draft, request, moment)
+        return _Header(kind, amount, moment.effective_at, moment.recorded_at)
 
     def _apply_to_original(
         self, holder: HolderState, draft: Draft, request: Request, moment: Moment
     ) -> _Header:
-        at, recorded_at = moment.effective_at, moment.recorded_at
         match request:
             case Return() | Cancel():
-                original = self._original(holder, request, request.reverses, "reverses")
-                if isinstance(request, Return):
-                    asked = take_back(draft, request, original, moment)
-                else:
-                    asked = cancel(draft, request, original, moment)
-                header = _Header(Kind.RETURN, asked, at, recorded_at)
-                header.kind = Kind.RETURN if isinstance(request, Return) else Kind.CANCEL
-                header.part, header.whole = request.part, request.whole
-                original.returned += asked
-                original.reversed += reversed_by(draft)
-                original.part += request.part or 0
-                original.whole = original.whole if request.whole is None else request.whole
+                return self._take_back(holder, draft, request, moment)
             case Capture():
                 original = self._original(holder, request, request.hold, "holdId")
-                amount = capture(draft, request, original, moment)
-                header = _Header(Kind.CAPTURE, amount, at, recorded_at)
+                kind, amount = Kind.CAPTURE, capture(draft, request, original, moment)
             case Release():
                 original = self._original(holder, request, request.hold, "holdId")
-                amount = give_up(draft, original, moment)
-                header = _Header(Kind.RELEASE, amount, at, recorded_at)
+                kind, amount = Kind.RELEASE, give_up(draft, original, moment)
             case Activate():
                 original = self._original(holder, request, request.lots_of, "reverses")
-                released = activate(draft, original, moment)
-                header = _Header(Kind.ACTIVATE, Points(released), at, recorded_at)
+                kind, amount = Kind.ACTIVATE, activate(draft, original, moment)
             case Extend():
                 original = self._original(holder, request, request.lots_of, "reverses")
-                extended = extend(draft, request, original, moment)
-                header = _Header(Kind.EXTEND, Points(extended), at, recorded_at)
+                kind, amount = Kind.EXTEND, extend(draft, request, original, moment)
             case _:
                 raise TypeError(f"no rule for {type(request).__name__}")
         draft.reverses = original.id
+        return _Header(kind, amount, moment.effective_at, moment.recorded_at)
+
+    def _take_back(
+        self, holder: HolderState, draft: Draft, request: Return | Cancel, moment: Moment
+    ) -> _Header:
+        original = self._original(holder, request, request.reverses, "reverses")
+        if isinstance(request, Return):
+            kind, asked = Kind.RETURN, take_back(draft, request, original, moment)
+        else:
+            kind, asked = Kind.CANCEL, cancel(draft, request, original, moment)
+        draft.reverses = original.id
+        original.returned += asked
+        original.reversed += reversed_by(draft)
+        original.part += request.part or 0
+        original.whole = original.whole if request.whole is None else request.whole
+        header = _Header(kind, asked, moment.effective_at, moment.recorded_at)
+        header.part, header.whole = request.part, request.whole
         return header
 
     def _move(

@@ -119,6 +119,14 @@ def take(
         _transfer(draft, LedgerAccount.EXPIRED, LedgerAccount.AVAILABLE, parts, instant)
 
 
+def take_or_owe(draft: Draft, amount: int, at: datetime, credit: LedgerAccount) -> None:
+    """Book a debit that is never refused: from lots as far as they go, the rest as debt."""
+    found = consume(draft.account, amount, at)
+    take(draft, found.takes, at, credit)
+    if found.short:
+        owe(draft, found.short, at, credit)
+
+
 def owe(draft: Draft, amount: int, at: datetime, credit: LedgerAccount) -> None:
     """Book what lots could not give as debt; points that came in later repay it as they came.
 

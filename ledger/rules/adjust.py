@@ -1,12 +1,11 @@
 """Adjusting: a correction by hand or by Engage, up as a new lot, down from lots and then debt."""
 
-from ledger.amounts import Points
 from ledger.draft import Draft
-from ledger.due import settle
 from ledger.kinds import LedgerAccount
-from ledger.lots import consume, owe, take
+from ledger.lots import take_or_owe
 from ledger.requests import Adjust
 from ledger.rules.context import Moment
+from ledger.rules.earn import bring_in
 
 
 def adjust(draft: Draft, request: Adjust, moment: Moment) -> None:
@@ -14,12 +13,6 @@ def adjust(draft: Draft, request: Adjust, moment: Moment) -> None:
     effective_at = moment.effective_at
     if request.amount > 0:
         valid_to = moment.definition.valid_to(effective_at, effective_at)
-        lot = draft.issue(
-            LedgerAccount.ADJUSTED, request.amount, effective_at, effective_at, valid_to
-        )
-        settle(draft, lot, request.amount, effective_at)
+        bring_in(draft, LedgerAccount.ADJUSTED, request.amount, moment, effective_at, valid_to)
         return
-    found = consume(draft.account, Points(-request.amount), effective_at)
-    take(draft, found.takes, effective_at, LedgerAccount.ADJUSTED)
-    if found.short:
-        owe(draft, found.short, effective_at, LedgerAccount.ADJUSTED)
+    take_or_owe(draft, -request.amount, effective_at, LedgerAccount.ADJUSTED)

@@ -1,5 +1,6 @@
 """Closing an account: what is left lapses or is paid out, what is owed is let go, for good."""
 
+from ledger.amounts import Points
 from ledger.draft import Draft
 from ledger.facts import Allocation
 from ledger.kinds import LedgerAccount
@@ -8,7 +9,7 @@ from ledger.outcomes import Code, RefusedError
 from ledger.rules.context import Moment
 
 
-def close(draft: Draft, moment: Moment) -> int:
+def close(draft: Draft, moment: Moment) -> Points:
     """Empty the account now; answers how many points were left. Refused where points are held."""
     account, at = draft.account, moment.effective_at
     if account.held:
@@ -27,4 +28,4 @@ def close(draft: Draft, moment: Moment) -> int:
             draft.transfer(bucket, LedgerAccount.CLOSED, amount, at, parts)
     if account.debt:
         draft.transfer(LedgerAccount.CLOSED, LedgerAccount.DEBT, account.debt, at)
-    return left
+    return Points(left)

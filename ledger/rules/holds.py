@@ -10,10 +10,11 @@ from ledger.draft import Draft
 from ledger.due import release
 from ledger.facts import Allocation
 from ledger.kinds import Kind, LedgerAccount
-from ledger.lots import consume, take
+from ledger.lots import take
 from ledger.outcomes import Code, RefusedError
 from ledger.requests import Capture, Hold
 from ledger.rules.context import Moment, Original
+from ledger.rules.enough import enough
 from ledger.state import HoldState
 
 
@@ -22,15 +23,7 @@ def hold(draft: Draft, request: Hold, moment: Moment) -> None:
     effective_at, expires_at = moment.effective_at, request.hold_expires_at
     if expires_at is not None and expires_at <= moment.recorded_at:
         raise RefusedError(Code.HOLD_OVER, "is in the past", "holdExpiresAt")
-    found = consume(draft.account, request.amount, effective_at)
-    if found.short:
-        scale = moment.definition.scale
-        raise RefusedError(
-            Code.INSUFFICIENT_POINTS,
-            f"{format_amount(found.taken, scale)} available, "
-            f"{format_amount(request.amount, scale)} needed",
-            "amount",
-        )
+    found = enough(draft.account, request.amount, moment)
     take(draft, found.takes, effective_at, LedgerAccount.HELD)
     draft.place_hold(found.takes, expires_at)
 

@@ -7,16 +7,17 @@ that a gift lives as long as it would have.
 
 from typing import NamedTuple
 
-from ledger.amounts import Points, format_amount
+from ledger.amounts import Points
 from ledger.draft import Draft
 from ledger.due import settle
 from ledger.facts import Allocation, Origin
 from ledger.identity import HolderId
 from ledger.kinds import LedgerAccount
-from ledger.lots import consume, consumption_order, owe, take
+from ledger.lots import consumption_order, take, take_or_owe
 from ledger.outcomes import Code, RefusedError
 from ledger.requests import Move
 from ledger.rules.context import Moment
+from ledger.rules.enough import enough
 from ledger.state import LotState
 
 
@@ -32,15 +33,7 @@ def move_out(draft: Draft, request: Move, moment: Moment) -> list[Passed]:
     account, at = draft.account, moment.effective_at
     if request.amount is None:
         return _everything(draft, moment)
-    found = consume(account, request.amount, at)
-    if found.short:
-        scale = moment.definition.scale
-        raise RefusedError(
-            Code.INSUFFICIENT_POINTS,
-            f"{format_amount(found.taken, scale)} available, "
-            f"{format_amount(request.amount, scale)} needed",
-            "amount",
-        )
+    found = enough(account, request.amount, moment)
     take(draft, found.takes, at, LedgerAccount.MOVED)
     return [Passed(account.lots[part.lot], part.amount) for part in found.takes]
 
@@ -82,12 +75,4 @@ def move_in(
         if brought.active:
             settle(draft, brought, amount, at)
     if owed:
-        _take_over_debt(draft, owed, moment)
-
-
-def _take_over_debt(draft: Draft, owed: int, moment: Moment) -> None:
-    at = moment.effective_at
-    found = consume(draft.account, owed, at)
-    take(draft, found.takes, at, LedgerAccount.MOVED)
-    if found.short:
-        owe(draft, found.short, at, LedgerAccount.MOVED)
+        take_or_owe(draft, owed, at, LedgerAccount.MOVED)

@@ -1,9 +1,8 @@
 """Opening: what a program's earlier books say a holder has, or owes, brought in as it stands."""
 
-from ledger.amounts import Points
 from ledger.draft import Draft
 from ledger.kinds import LedgerAccount
-from ledger.lots import consume, owe, take
+from ledger.lots import take_or_owe
 from ledger.requests import Open
 from ledger.rules.context import Moment
 from ledger.rules.earn import bring_in, term_of
@@ -15,8 +14,4 @@ def open_balance(draft: Draft, request: Open, moment: Moment) -> None:
         valid_from, valid_to = term_of(request, moment)
         bring_in(draft, LedgerAccount.OPENING, request.amount, moment, valid_from, valid_to)
         return
-    at = moment.effective_at
-    found = consume(draft.account, Points(-request.amount), at)
-    take(draft, found.takes, at, LedgerAccount.OPENING)
-    if found.short:
-        owe(draft, found.short, at, LedgerAccount.OPENING)
+    take_or_owe(draft, -request.amount, moment.effective_at, LedgerAccount.OPENING)

@@ -5,6 +5,7 @@ A term that has run out stays run out: what lapsed is not brought back by extend
 
 from datetime import datetime
 
+from ledger.amounts import Points
 from ledger.draft import Draft
 from ledger.due import settle
 from ledger.facts import Allocation
@@ -35,7 +36,7 @@ def lots_of(draft: Draft, original: Original, moment: Moment) -> list[LotState]:
     return lots
 
 
-def activate(draft: Draft, original: Original, moment: Moment) -> int:
+def activate(draft: Draft, original: Original, moment: Moment) -> Points:
     """Make pending points available now; answers how many. Refused where none are pending."""
     at = moment.effective_at
     pending = [lot for lot in lots_of(draft, original, moment) if not lot.active and lot.remaining]
@@ -47,16 +48,16 @@ def activate(draft: Draft, original: Original, moment: Moment) -> int:
         parts = (Allocation(lot.lot, amount),)
         draft.transfer(LedgerAccount.PENDING, LedgerAccount.AVAILABLE, amount, at, parts)
         settle(draft, lot, amount, at)
-    return sum(lot.remaining for lot in pending)
+    return Points(sum(lot.remaining for lot in pending))
 
 
-def extend(draft: Draft, request: Extend, original: Original, moment: Moment) -> int:
+def extend(draft: Draft, request: Extend, original: Original, moment: Moment) -> Points:
     """Give points a new term; answers how many have one. Refused where they have lapsed."""
     lots = lots_of(draft, original, moment)
     changes = [(lot, *_new_term(lot, request, moment.recorded_at)) for lot in lots]
     for lot, valid_from, valid_to in changes:
         draft.amend(lot, valid_from=valid_from, valid_to=valid_to)
-    return sum(lot.remaining for lot in lots)
+    return Points(sum(lot.remaining for lot in lots))
 
 
 def _new_term(lot: LotState, request: Extend, now: datetime) -> tuple[datetime, datetime | None]:
