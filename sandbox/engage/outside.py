@@ -51,10 +51,17 @@ class Outside:
             ValueError: the amount is not usable, or encryption lacks a key.
         """
         payload = adjustment_payload(adjustment, self._engage.settings.webhook.casing)
-        return self.send(ADD_POINTS, payload, tamper, encrypt=encrypt)
+        event_id = adjustment.event_id
+        return self.send(ADD_POINTS, payload, tamper, encrypt=encrypt, event_id=event_id)
 
     def send(
-        self, event_type: str, payload: Any, tamper: Tamper, *, encrypt: bool | None
+        self,
+        event_type: str,
+        payload: Any,
+        tamper: Tamper,
+        *,
+        encrypt: bool | None,
+        event_id: str | None = None,
     ) -> list[Delivery]:
         """Send a message of any type.
 
@@ -67,7 +74,13 @@ class Outside:
             message = "webhook.url is not set, so there is nowhere to send to"
             raise NoAddressError(message)
         envelope = make_envelope(
-            event_type, payload, settings.tenant, settings.webhook, tamper, encrypt=encrypt
+            event_type,
+            payload,
+            settings.tenant,
+            settings.webhook,
+            tamper,
+            encrypt=encrypt,
+            event_id=event_id,
         )
         return self.deliveries.add(envelope, tamper)
 

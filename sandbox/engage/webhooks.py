@@ -79,6 +79,8 @@ class Adjustment(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     process_id: Text | None = None
     workflow_id: Text | None = None
     workflow_name: Text | None = None
+    event_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    """The envelope's id; a new one unless given. The same again is the same event told again."""
     more: dict[str, Any] = {}
     """Further fields, written as they are."""
 
@@ -129,6 +131,7 @@ def make_envelope(
     tamper: Tamper = Tamper.NONE,
     *,
     encrypt: bool | None = None,
+    event_id: str | None = None,
 ) -> Envelope:
     """The envelope of a message.
 
@@ -139,6 +142,7 @@ def make_envelope(
         settings: how envelopes are written and payloads encrypted.
         tamper: what to forge about the encryption.
         encrypt: None follows the settings: encrypted when there is a key.
+        event_id: the envelope's id; None for a new one.
 
     Raises:
         ValueError: encryption is asked for and there is no key.
@@ -156,7 +160,7 @@ def make_envelope(
         if tamper is Tamper.TRUNCATED_CIPHERTEXT:
             sealed = sealed[: -BLOCK_BYTES // 2]
         written = write_base64(sealed, settings.alphabet)
-    envelope_id = str(uuid4())
+    envelope_id = event_id or str(uuid4())
     fields: dict[str, Any] = {
         "eventType": event_type,
         settings.envelope_id_field: envelope_id,

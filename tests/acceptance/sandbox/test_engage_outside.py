@@ -245,6 +245,18 @@ def test_repetitions_share_the_envelope_and_the_message_id_or_not(
     assert len({headers["svix-id"] for _, headers, _ in master.received}) == ids
 
 
+def test_the_same_event_can_be_told_again_in_a_new_message(
+    control: httpx.Client, master: Master
+) -> None:
+    use(control, master)
+
+    for _ in range(2):
+        adjust(control, {"contactId": CONTACT, "amount": 1, "eventId": "event-1"})
+
+    assert [json.loads(body)["id"] for _, _, body in master.received] == ["event-1", "event-1"]
+    assert len({headers["svix-id"] for _, headers, _ in master.received}) == 2
+
+
 def test_a_changed_balance_is_told_where_it_is_set_to(
     control: httpx.Client, master: Master
 ) -> None:
