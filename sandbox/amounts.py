@@ -40,6 +40,8 @@ def read_amount(raw: msgspec.Raw | bytes) -> Decimal:
         AmountRefusedError: quoted, not a number, or out of bounds; the message says which.
     """
     digits = bytes(raw).strip()
+    if digits.isdigit() and len(digits) <= WHOLE_DIGITS_MAX and digits[:1] != b"0":
+        return Decimal(digits.decode("ascii"))  # nearly every amount, at a quarter of the cost
     if len(digits) > 64 or _JSON_NUMBER.match(digits) is None:
         message = "must be a JSON number (no quotes, no NaN)"
         raise AmountRefusedError(message)

@@ -6,6 +6,7 @@ and why: the person who reads it is in the middle of something else.
 """
 
 import asyncio
+import logging
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
@@ -25,6 +26,8 @@ from sandbox.stand_in import StandIn
 CONTROL_BODY_BYTES_MAX: Final = 256_000_000
 RESTART_DELAY_SECONDS: Final = 0.02
 """Long enough for the answer to the restart request itself to leave."""
+
+_log = logging.getLogger(__name__)
 
 AnyRequest = Request[Any, Any, Any]
 StructT = TypeVar("StructT", bound=msgspec.Struct)
@@ -202,7 +205,11 @@ def application(
     return Litestar(
         route_handlers=[*SHARED_ROUTES, *routes],
         dependencies={name: _always(value) for name, value in given.items()},
-        exception_handlers={ControlError: _refused, HTTPException: _not_possible},
+        exception_handlers={
+            ControlError: _refused,
+            HTTPException: _not_possible,
+            Exception: _broken,
+        },
         openapi_config=None,
         logging_config=None,
         request_max_body_size=CONTROL_BODY_BYTES_MAX,
@@ -218,6 +225,12 @@ def _always(value: Any) -> Provide:
 
 def _refused(_request: AnyRequest, error: ControlError) -> Response[bytes]:
     return shown({"message": str(error)}, error.status)
+
+
+def _broken(request: AnyRequest, error: Exception) -> Response[bytes]:
+    """A mistake of the stand-in's own: seen by whoever started it, and told from an ordered 500."""
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return shown({"message": f"the stand-in itself failed: {type(error).__name__}"}, 500)
 
 
 def _not_possible(request: AnyRequest, error: HTTPException) -> Response[bytes]:

@@ -13,7 +13,7 @@ from sandbox.page import Table, render_page
 from sandbox.rate import BusySecond
 
 ROWS: Final = 15
-BALANCES: Final = 25
+BALANCES: Final = 10
 
 
 @get("/")
