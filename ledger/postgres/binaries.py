@@ -7,6 +7,7 @@ installed package (a virtual environment below /root, say). Then the few program
 copied to a place it can reach, and removed again with the server.
 """
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -77,6 +78,9 @@ def reachable(programs: Programs, account: Account, identity: str) -> Programs:
     """The programs where the account can run them: as installed if it can, else a fresh copy.
 
     Only to be called while no server of this data folder is running.
+
+    Raises:
+        EmbeddedServerError: they could not be copied.
     """
     libraries = programs.folder.parent.with_name(f"{PACKAGE}.libs")
     needed = [programs.folder / part for part in PARTS]
@@ -84,12 +88,19 @@ def reachable(programs: Programs, account: Account, identity: str) -> Programs:
     if account.is_ours or all(can_reach(account, folder) for folder in folders):
         return programs
     place = copy_place(identity)
-    forget(identity)
     copied = place / PACKAGE / programs.folder.name
-    for part in PARTS:
-        _copy(programs.folder / part, copied / part)
-    for library in libraries.glob(f"libpq-*.so.*.{programs.major}"):
-        _copy(library, place / libraries.name / library.name)
+    try:
+        forget(identity)
+        for part in PARTS:
+            _copy(programs.folder / part, copied / part)
+        for library in libraries.glob(f"libpq-*.so.*.{programs.major}"):
+            _copy(library, place / libraries.name / library.name)
+    except OSError as problem:
+        raise EmbeddedServerError(
+            f"{account.name}, whom PostgreSQL is to run as, can't reach {programs.folder}, and the "
+            f"programs could not be copied to {place}: {problem.strerror}. "
+            "Run Pointmaster as an ordinary user, or set DATABASE_URL to a PostgreSQL server."
+        ) from problem
     return Programs(programs.major, copied)
 
 
@@ -98,6 +109,8 @@ def forget(identity: str) -> None:
     place = copy_place(identity)
     if place.exists():
         shutil.rmtree(place)
+        with contextlib.suppress(OSError):
+            REACHABLE.rmdir()  # if it was the only one
 
 
 def _copy(source: Path, target: Path) -> None:
