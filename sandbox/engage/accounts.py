@@ -137,13 +137,12 @@ class Accounts:
         self._move(account, moved, ZERO)
         account.balance = amount  # the same number, with the decimals that were sent
 
-    def post(self, transaction: PointTransaction, now: datetime, *, expire: bool) -> None:
+    def post(self, transaction: PointTransaction, now: datetime) -> None:
         """Add a transaction to its account; its id is assigned here.
 
         Args:
             transaction: pending or not, as its `valid_from` says.
             now: the stand-in's present.
-            expire: whether Engage expires points; if so, `valid_to` is watched.
         """
         transaction.id = len(self.transactions) + 1
         transaction.pending = transaction.valid_from > now
@@ -155,18 +154,22 @@ class Accounts:
             self._move(account, ZERO, transaction.amount)
         else:
             self._move(account, transaction.amount, ZERO)
-        if expire and transaction.valid_to is not None and transaction.amount > ZERO:
-            heapq.heappush(self._expiries, (transaction.valid_to, transaction.id))
+        self._watch_expiry(transaction)
 
     def transactions_of(self, account_id: int) -> list[PointTransaction]:
         """The transactions of an account, oldest first."""
         return self._transactions_of.get(account_id, [])
 
-    def settle(self, now: datetime, consumption: Consumption) -> None:
-        """Let the clock catch up: activate and expire what has become due, in order of time."""
+    def settle(self, now: datetime, consumption: Consumption | None) -> None:
+        """Let the clock catch up: activate and expire what has become due, in order of time.
+
+        Args:
+            now: the stand-in's present.
+            consumption: which points a deduction took first; None: Engage expires nothing.
+        """
         while True:
             activation = self._activations[0][0] if self._activations else None
-            expiry = self._expiries[0][0] if self._expiries else None
+            expiry = self._expiries[0][0] if self._expiries and consumption else None
             if (
                 activation is not None
                 and activation <= now
@@ -174,7 +177,7 @@ class Accounts:
             ):
                 _, number = heapq.heappop(self._activations)
                 self._activate(self.transactions[number - 1])
-            elif expiry is not None and expiry <= now:
+            elif consumption is not None and expiry is not None and expiry <= now:
                 _, number = heapq.heappop(self._expiries)
                 self._expire(self.transactions[number - 1], consumption)
             else:
@@ -196,7 +199,7 @@ class Accounts:
         """What a file needs to keep."""
         return AccountsSaved(self._last_number, list(self.by_number.values()), self.transactions)
 
-    def restore(self, saved: AccountsSaved, *, expire: bool) -> None:
+    def restore(self, saved: AccountsSaved) -> None:
         """Take over what was saved."""
         self._last_number = saved.last_number
         for account in saved.accounts:
@@ -206,8 +209,12 @@ class Accounts:
             self._transactions_of.setdefault(transaction.account_id, []).append(transaction)
             if transaction.pending:
                 heapq.heappush(self._activations, (transaction.valid_from, transaction.id))
-            if expire and transaction.valid_to is not None and transaction.amount > ZERO:
-                heapq.heappush(self._expiries, (transaction.valid_to, transaction.id))
+            self._watch_expiry(transaction)
+
+    def _watch_expiry(self, transaction: PointTransaction) -> None:
+        """Remember when an addition lapses, for the case that Engage is told to expire points."""
+        if transaction.valid_to is not None and transaction.amount > ZERO:
+            heapq.heappush(self._expiries, (transaction.valid_to, transaction.id))
 
     def _place(self, account: PointAccount) -> None:
         self.by_number[account.id] = account
@@ -254,7 +261,7 @@ class Accounts:
             valid_to=None,
             expires=transaction.id,
         )
-        self.post(expired, transaction.valid_to, expire=False)
+        self.post(expired, transaction.valid_to)
 
 
 def unspent(

@@ -72,7 +72,8 @@ class Engage(StandIn):
     def present(self) -> datetime:
         """The time, after everything that has become due by it is done."""
         now = self.clock.now()
-        self.accounts.settle(now, self.settings.transactions.consumption)
+        rules = self.settings.transactions
+        self.accounts.settle(now, rules.consumption if rules.expire else None)
         return now
 
     def welcome(self, contact_ids: set[str]) -> None:
@@ -212,7 +213,7 @@ class Engage(StandIn):
             message = f"{path}: saved by another version ({saved.version})"
             raise StateFileError(message)
         self.contacts.restore(saved.contacts, saved.changes)
-        self.accounts.restore(saved.accounts, expire=self.settings.transactions.expire)
+        self.accounts.restore(saved.accounts)
         self.queue.restore(saved.requests)
         self.idempotency.restore(saved.idempotency)
 

@@ -4,6 +4,7 @@ In v3 ids are GUIDs and times are written with offset and microseconds; adding i
 published v3 form, so there is none here.
 """
 
+import hashlib
 from datetime import datetime
 from typing import Any, Final
 
@@ -47,7 +48,9 @@ async def post_transactions(request: AnyRequest, engage: Engage) -> Response[byt
     elif not 0 < len(key) <= KEY_CHARACTERS_MAX:
         return refused(400, "InvalidIdempotencyKey", "Idempotency-Key must not be empty or long")
     else:
-        key = f"{request.headers.get(engage.settings.api_key_header, '')}\n{key}"
+        # Keys of one caller mean nothing to another; hashed, since the API key must not be kept.
+        caller = request.headers.get(engage.settings.api_key_header, "")
+        key = hashlib.sha256(f"{caller}\n{key}".encode()).hexdigest()
         earlier = _earlier_answer(engage, key, body, now)
         if earlier is not None:
             return earlier

@@ -157,7 +157,6 @@ class Posting:
                 valid_to=valid_to,
             ),
             self._now,
-            expire=self._settings.expire,
         )
 
     def _account_of(self, row: _Row, outcome: Outcome) -> tuple[str, int, Decimal]:

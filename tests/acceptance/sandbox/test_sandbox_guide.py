@@ -57,13 +57,17 @@ def test_every_control_path_of_the_guide_exists() -> None:
     rows = re.findall(r"^\| `(.+?)`", GUIDE.read_text(), re.MULTILINE)
     paths = {path.split("?")[0] for row in rows for path in re.findall(r"/_sandbox[^\s`,]*", row)}
     assert len(paths) > 20
-    with launched("engage") as engage, launched("moengage") as moengage:
+    with (
+        launched("engage") as engage,
+        launched("moengage") as moengage,
+        httpx.Client(verify=False) as client,
+    ):
         for path in sorted(paths - {"/_sandbox/restart"}):  # proven elsewhere
             there = path.replace("{contactId}", CONTACT).replace("{number}", "1")
             there = there.replace("workspaces/{id}", "workspaces/sandbox-workspace")
             there = there.replace("{id}", CONTACT).replace("{customerId}", "member-1001")
             answers = [
-                httpx.request(method, f"{address}{there}", content=b"")
+                client.request(method, f"{address}{there}", content=b"")
                 for address in (engage.address, moengage.address)
                 for method in ("GET", "POST", "DELETE")
             ]

@@ -47,7 +47,6 @@ class Book:
                 valid_to=None if valid_to is None else day(valid_to),
             ),
             day(on),
-            expire=True,
         )
 
     def at(self, number: float) -> tuple[int, int]:
@@ -118,7 +117,7 @@ def test_additions_that_lapse_together_lapse_whole_in_either_order() -> None:
         assert book.at(30) == (0, 0)
 
 
-def test_nothing_lapses_where_engage_does_not_expire() -> None:
+def test_nothing_lapses_until_engage_is_told_to_expire() -> None:
     accounts = Accounts()
     account = accounts.opened(CONTACT, 1)
     accounts.post(
@@ -126,12 +125,13 @@ def test_nothing_lapses_where_engage_does_not_expire() -> None:
             0, account.id, Decimal(5), "x", "Purchase", "Addition", NOW, NOW, NOW, NOW, day(1)
         ),
         NOW,
-        expire=False,
     )
 
-    accounts.settle(day(2), SOONEST)
-
+    accounts.settle(day(2), None)
     assert account.balance == 5
+
+    accounts.settle(day(2), SOONEST)  # from now on it does
+    assert account.balance == 0
 
 
 def test_a_total_is_set_exactly_and_leaves_pending_points_alone() -> None:
