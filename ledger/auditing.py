@@ -68,6 +68,8 @@ def audit(holder: StoredHolder, chain: Iterable[Recorded]) -> Iterator[Finding]:
         previous = recorded.hash
         account = folded.setdefault(told.definition, AccountState(told.definition))
         yield from _audit_transaction(told, account, place)
+        for stray in recorded.strays:
+            yield Finding(3, place, f"stores another {stray} than its facts have")
         last_lot += len(told.lots)
     if (number, previous) != (holder.number, holder.head):
         yield Finding(
@@ -75,6 +77,8 @@ def audit(holder: StoredHolder, chain: Iterable[Recorded]) -> Iterator[Finding]:
             f"holder {holder.id}",
             f"says its last transaction is {holder.number}; the chain ends at {number}",
         )
+    if recorded_at != holder.last_recorded_at:
+        yield Finding(8, f"holder {holder.id}", "says it was last written at another instant")
     if last_lot != holder.last_lot:
         yield Finding(9, f"holder {holder.id}", f"counts {holder.last_lot} lots of {last_lot}")
     yield from _audit_state(holder, folded)

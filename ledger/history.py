@@ -8,6 +8,7 @@ here looks at balances; those are state, and `ledger.reading` answers for them.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 import asyncpg
@@ -24,11 +25,17 @@ Fact = TypeVar("Fact")
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A transaction with the hashes stored beside it."""
+    """A transaction with the hashes stored beside it.
+
+    Attributes:
+        strays: Stored columns that repeat something of the transaction for the sake of queries,
+            and say something else; empty in books that are right.
+    """
 
     transaction: Transaction
     texts_hash: bytes
     hash: bytes
+    strays: tuple[str, ...] = ()
 
 
 TRANSACTIONS_AT = """
@@ -134,6 +141,7 @@ def _assemble(
         key = (HolderId(row["holder_id"]), row["number"], row["line"])
         parts[key].append(Allocation(row["lot"], Points(row["amount"])))
     lines: dict[Place, list[Transfer]] = defaultdict(list)
+    repeated: dict[Place, set[tuple[int, datetime]]] = defaultdict(set)
     for row in transfers:
         holder, number, line = HolderId(row["holder_id"]), row["number"], row["line"]
         transfer = Transfer(
@@ -145,6 +153,7 @@ def _assemble(
             tuple(parts.get((holder, number, line), ())),
         )
         lines[holder, number].append(transfer)
+        repeated[holder, number].add((row["definition_id"], row["recorded_at"]))
     issues: dict[Place, list[LotIssue]] = defaultdict(list)
     for row in lots:
         issues[HolderId(row["holder_id"]), row["number"]].append(issue_from(row))
@@ -158,8 +167,21 @@ def _assemble(
         transaction = _transaction_from(
             row, lines.get(place, ()), issues.get(place, ()), changes.get(place, ())
         )
-        found[place] = Recorded(transaction, row["texts_hash"], row["hash"])
+        strays = _strays(transaction, row["net"], repeated.get(place, ()))
+        found[place] = Recorded(transaction, row["texts_hash"], row["hash"], strays)
     return found
+
+
+def _strays(
+    transaction: Transaction, net: int, repeated: Iterable[tuple[int, datetime]]
+) -> tuple[str, ...]:
+    strays = [] if net == transaction.net else ["net"]
+    for definition, recorded_at in repeated:
+        if definition != transaction.definition:
+            strays.append("definition_id of a transfer")
+        if recorded_at != transaction.recorded_at:
+            strays.append("recorded_at of a transfer")
+    return tuple(strays)
 
 
 def issue_from(row: asyncpg.Record) -> LotIssue:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from ledger import kinds
 from ledger.auditing import Finding, StoredHolder, audit
 from ledger.connection import Connection
 from ledger.history import recorded_of
@@ -60,20 +61,51 @@ KEYS_LOST = """
     where transaction.id is null limit 100
 """
 
+KEYS_STRAYED = """
+    -- Keys that point to a transaction booked under another, where its key was not erased.
+    select idempotency.holder_id, idempotency.number from ledger.idempotency
+    join ledger.transaction using (holder_id, number)
+    join ledger.holder on holder.id = idempotency.holder_id
+    where transaction.idempotency_key is not null and idempotency.key_hash <> encode(
+        substring(sha256(
+            convert_to(holder.tenant_id::text, 'UTF8') || '\\x00'::bytea
+            || convert_to(transaction.idempotency_key, 'UTF8')
+        ) for 16), 'hex')::uuid
+    limit 100
+"""
+
+HOLDERS_LOST = """
+    -- Holders of whom there are transactions, but no row.
+    select distinct transaction.holder_id from ledger.transaction
+    left join ledger.holder on holder.id = transaction.holder_id
+    where holder.id is null limit 100
+"""
+
 KEYED_AND_KEPT = """
     select (select count(*) from ledger.idempotency) as kept,
            (select count(*) from ledger.transaction where kind < 14) as keyed
 """
 
 ROLLED_UP = """
-    -- Roll-ups against the stored buckets, bucket by bucket.
-    select definition_id, account, sum(amount)::bigint as amount from ledger.rollup
-    where account < 11 group by definition_id, account
+    -- Roll-ups against the transfers they roll up, account by account.
+    with rolled_up as (
+        select definition_id, account, sum(amount) as amount from ledger.rollup group by 1, 2
+    ), transferred as (
+        select definition_id, account, sum(amount) as amount from (
+            select definition_id, debit as account, -amount as amount from ledger.transfer
+            union all
+            select definition_id, credit, amount from ledger.transfer
+        ) as sides group by 1, 2
+    )
+    select definition_id, account, coalesce(rolled_up.amount, 0) as rolled_up,
+           coalesce(transferred.amount, 0) as transferred
+    from rolled_up full join transferred using (definition_id, account)
+    order by definition_id, account
 """
 
 BUCKETS = """
-    select definition_id, sum(available)::bigint as available, sum(pending)::bigint as pending,
-           sum(held)::bigint as held, -sum(debt)::bigint as debt
+    select definition_id, sum(available) as available, sum(pending) as pending, sum(held) as held,
+           -sum(debt) as debt
     from ledger.account group by definition_id
 """
 
@@ -82,7 +114,7 @@ GUARDS = """
     select table_name,
            (select count(*) from pg_trigger
             where tgrelid = ('ledger.' || quote_ident(table_name))::regclass
-              and not tgisinternal and tgenabled <> 'D') as triggers,
+              and not tgisinternal and tgenabled in ('O', 'A')) as triggers,
            has_table_privilege('ledger.' || quote_ident(table_name), 'DELETE') as may_delete
     from unnest($1::text[]) as table_name
 """
@@ -209,6 +241,7 @@ async def check_whole(connection: Connection, catalogue: Catalogue) -> list[Find
         ]
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         findings += await _check_rollups(connection)
+        findings += await _check_holders_lost(connection)
         findings += await _check_keys(connection)
         findings += await _check_guards(connection)
     return findings
@@ -216,11 +249,20 @@ async def check_whole(connection: Connection, catalogue: Catalogue) -> list[Find
 
 async def _check_rollups(connection: Connection) -> list[Finding]:
     rolled_up: dict[tuple[int, int], int] = {}
-    for row in await connection.fetch(ROLLED_UP):
-        rolled_up[row["definition_id"], row["account"]] = row["amount"]
     findings = []
+    for row in await connection.fetch(ROLLED_UP):
+        account = LedgerAccount(row["account"])
+        rolled_up[row["definition_id"], account] = int(row["rolled_up"])
+        if row["rolled_up"] != row["transferred"]:
+            findings.append(
+                Finding(
+                    1,
+                    f"definition {row['definition_id']}, {account.word}",
+                    f"roll-ups make {row['rolled_up']}, transfers {row['transferred']}",
+                )
+            )
     for row in await connection.fetch(BUCKETS):
-        for bucket in (one for one in LedgerAccount if one.is_bucket):
+        for bucket in kinds.BUCKETS:
             rolled = rolled_up.get((row["definition_id"], bucket), 0)
             if rolled != row[bucket.word]:
                 findings.append(
@@ -233,6 +275,13 @@ async def _check_rollups(connection: Connection) -> list[Finding]:
     return findings
 
 
+async def _check_holders_lost(connection: Connection) -> list[Finding]:
+    return [
+        Finding(9, f"holder {row['holder_id']}", "is missing, but there are transactions of it")
+        for row in await connection.fetch(HOLDERS_LOST)
+    ]
+
+
 async def _check_keys(connection: Connection) -> list[Finding]:
     findings = [
         Finding(
@@ -241,6 +290,14 @@ async def _check_keys(connection: Connection) -> list[Finding]:
             "is missing, but its idempotency key is kept",
         )
         for row in await connection.fetch(KEYS_LOST)
+    ]
+    findings += [
+        Finding(
+            5,
+            f"holder {row['holder_id']}, transaction {row['number']}",
+            "was booked under another idempotency key than the one that points to it",
+        )
+        for row in await connection.fetch(KEYS_STRAYED)
     ]
     counts = await connection.fetchrow(KEYED_AND_KEPT)
     if counts is not None and counts["kept"] != counts["keyed"]:
