@@ -125,7 +125,7 @@ class EngageClient:
         except _NOT_SENT as error:
             return Unreached(f"no connection: {_described(error)}")
         except TimeoutError:
-            return Unclear(f"no answer within {self._answer_seconds:.0f} seconds")
+            return Unclear(f"no answer within {self._answer_seconds:g} seconds")
         except httpx.HTTPError as error:
             return Unclear(f"the connection broke: {_described(error)}")
         exchange = _judged(response, body)
