@@ -38,7 +38,7 @@ class Edge:
     def __init__(self, inner: "ASGIApp", measures: Measures) -> None:
         self._inner = inner
         self._measures = measures
-        self._at_once = 0
+        self.at_once = 0
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Answer one request."""
@@ -49,16 +49,16 @@ class Edge:
         answering = _Answering(send, request_id(request))
         request.setdefault("state", {})["request_id"] = answering.request_id
         started = time.perf_counter()
-        self._at_once += 1
+        self.at_once += 1
         try:
-            if self._at_once > AT_ONCE_MAX:
+            if self.at_once > AT_ONCE_MAX:
                 await answering.refuse(_too_many())
             else:
                 await self._inner(scope, receive, answering.send)
         except Exception as exception:  # noqa: BLE001  # nothing may leave a caller without answer
             await answering.refuse(problem_of(exception, answering.request_id))
         finally:
-            self._at_once -= 1
+            self.at_once -= 1
             route = str(cast("dict[str, object]", scope).get("path_template") or NOWHERE)
             seconds = time.perf_counter() - started
             self._measures.answered(request["method"], route, answering.status, seconds)

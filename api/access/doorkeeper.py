@@ -79,7 +79,17 @@ class Doorkeeper:
             writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await writing
-            await self._write_used()
+            await self.write_used()
+
+    async def write_used(self) -> None:
+        """Write down now which keys were used."""
+        used, self._used = self._used, {}
+        try:
+            async with self._pool.acquire() as connection:
+                await mark_used(connection, used)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+            # When a key was last used is a courtesy; nothing may fail for it.
+            logger.warning("Could not note when keys were last used: %s", type(problem).__name__)
 
     async def _look_up(self, key_id: str) -> KeyRecord | None:
         now = time.monotonic()
@@ -96,13 +106,4 @@ class Doorkeeper:
     async def _write_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(MARK_USED_SECONDS)
-            await self._write_used()
-
-    async def _write_used(self) -> None:
-        used, self._used = self._used, {}
-        try:
-            async with self._pool.acquire() as connection:
-                await mark_used(connection, used)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
-            # When a key was last used is a courtesy; nothing may fail for it.
-            logger.warning("Could not note when keys were last used: %s", type(problem).__name__)
+            await self.write_used()

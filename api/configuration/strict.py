@@ -96,14 +96,16 @@ def _bounds(wanted: Any, value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     kind = msgspec.inspect.type_info(wanted)
-    if not isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
+    if isinstance(kind, msgspec.inspect.UnionType):
+        kind = next((one for one in kind.types if isinstance(one, _NUMBERS)), kind)
+    if not isinstance(kind, _NUMBERS):
         return None
     if isinstance(kind, msgspec.inspect.IntType) and isinstance(value, float):
         return "must be a whole number"
     if kind.ge is not None and kind.le is not None:
-        return f"must be {kind.ge:g} to {kind.le:g}"
+        return f"must be {kind.ge} to {kind.le}"
     rules = [
-        f"{word} {bound:g}"
+        f"{word} {bound}"
         for word, bound in (
             ("at least", kind.ge),
             ("above", kind.gt),
@@ -115,11 +117,30 @@ def _bounds(wanted: Any, value: object) -> str | None:
     return "must be " + " and ".join(rules) if rules else None
 
 
+_NUMBERS = (msgspec.inspect.IntType, msgspec.inspect.FloatType)
+
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "object": "a table",
+    "array": "a list",
+    "null": "nothing",
+}
+
+
 def _plain(message: str) -> str:
-    """Msgspec's sentence, without what it says of the value."""
+    """Msgspec's sentence in the words of the file, without what it says of the value."""
     if message.startswith("Invalid enum value"):
         return "is none of the known words"
     if message.startswith("Expected `str` matching regex"):
         return "has not the right form"
-    message = message.replace("`", "")
-    return f"must be {message.removeprefix('Expected ')}" if message.startswith("Exp") else message
+
+    def said(types: re.Match[str]) -> str:
+        words = [_WORDS.get(one, one) for one in types[1].split(" | ") if one != "null"]
+        return " or ".join(words) or "nothing"
+
+    return (
+        re.sub(r"`([^`]*)`", said, message).replace("Expected", "must be").replace(", got", ", not")
+    )
