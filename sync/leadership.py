@@ -2,7 +2,7 @@
 
 The one hard idea: the leader is whoever holds an advisory lock of PostgreSQL, on a connection of
 its own that does nothing else but say every other second that it is alive. A killed leader's
-connection closes at once; one that froze or was cut off is closed by the server after eight silent
+connection closes at once; one that froze or was cut off is closed by the server after six silent
 seconds; either way the lock is free, and another replica has it within a second more.
 
 For a moment there may be two leaders, the old one not yet knowing. That does no harm, because each
@@ -24,7 +24,7 @@ LOOK_SECONDS: Final = 1.0
 
 BEAT_SECONDS: Final = 2.0
 ANSWER_SECONDS_MAX: Final = 4.0
-SILENCE_SECONDS_MAX: Final = 8
+SILENCE_SECONDS_MAX: Final = 6
 """After which the server drops a leader it hears nothing from."""
 
 SESSION = f"""

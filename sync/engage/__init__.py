@@ -12,7 +12,7 @@ from sync.engage.points_log import may_read_points_log
 from sync.engage.polling import PollReport
 from sync.engage.progress import State
 from sync.engage.push import PushReport
-from sync.engage.settings import EngageOptions, EngageSecrets, EngageSettings
+from sync.engage.settings import EngageOptions, EngageSecrets, EngageSettings, ScheduleOptions
 from sync.engage.settlement import SettleReport
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "PollReport",
     "PushReport",
     "Receipt",
+    "ScheduleOptions",
     "SettleReport",
     "State",
     "SyncReport",

@@ -1,6 +1,6 @@
 """A small loyalty program, its books, and an Engage that follows it: a real process of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -104,6 +104,7 @@ class Program:
     catalogue: Catalogue
     address: str
     stack: AsyncExitStack
+    clock: Clock
     now: Now | None = None
     keys: Iterator[int] = field(default_factory=lambda: iter(range(1, 10**9)))
 
@@ -200,7 +201,7 @@ class Program:
             ),
         )
         tenant = self.catalogue.tenants[TENANT]
-        follower = Follower(tenant, settings, self.books, Clock(self.now))
+        follower = Follower(tenant, settings, self.books, self.clock)
         return await self.stack.enter_async_context(follower)
 
     async def count(self, query: str, *arguments: object) -> int:
@@ -216,8 +217,12 @@ class Program:
 
 
 async def open_program(
-    database: Database, address: str, stack: AsyncExitStack, now: Now | None
+    database: Database,
+    address: str,
+    stack: AsyncExitStack,
+    now: Callable[[], datetime] | None,
 ) -> Program:
+    """The tenant's books in this database, closed with the stack."""
     pool = await asyncpg.create_pool(database.dsn_service, min_size=1, max_size=12)
     stack.push_async_callback(pool.close)
     declared = TenantDeclaration(
@@ -231,4 +236,5 @@ async def open_program(
         catalogue = await declare(connection, [declared])
     outbox = Outbox({number: (Consumer(1, per_account=True),) for number in catalogue.definitions})
     books = Books(pool, catalogue, outbox=outbox, clock=now)
-    return Program(database, pool, books, catalogue, address, stack, now)
+    stopped = now if isinstance(now, Now) else None
+    return Program(database, pool, books, catalogue, address, stack, Clock(now), stopped)

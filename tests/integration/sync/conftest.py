@@ -20,6 +20,12 @@ def engage_process() -> Iterator[Launched]:
 
 
 @pytest.fixture
+def engage_address(engage_process: Launched) -> str:
+    """Where the stand-in is reached."""
+    return engage_process.address
+
+
+@pytest.fixture
 def engage(engage_process: Launched) -> Iterator[Sandbox]:
     """The stand-in, empty, with nothing out of the ordinary."""
     with httpx.Client(base_url=engage_process.address, timeout=60) as http:

@@ -10,9 +10,7 @@ import pytest
 
 from ledger.outbox import Outbox
 from ledger.posting import Books
-from sync.engage import Follower, State
-from sync.engage import push as push_module
-from sync.engage.batches import add as add_batch
+from sync.engage import Follower, State, batches
 from sync.engage.settings import TotalOptions
 from tests.following.program import Program, Sandbox, member
 
@@ -297,12 +295,14 @@ async def test_a_crash_while_storing_leaves_the_marks(
     await program.earn(member(1001), 100)
     follower = await program.follower()
 
+    add_batch = batches.add
+
     async def die(*arguments: object) -> None:
         await add_batch(*arguments)  # type: ignore[arg-type] # passed on as they came
         raise DiedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(push_module.batches, "add", die)
+        patch.setattr(batches, "add", die)
         with pytest.raises(DiedError):
             await follower.push()
     assert await program.states() == []

@@ -138,5 +138,7 @@ def test_pauses_grow_and_honour_what_engage_asks() -> None:
 
 
 def test_every_end_of_a_call_can_be_described() -> None:
-    ends = [Answered(200, b""), Refused(400, "x"), RateLimited(), Unreached("y"), Unclear("z")]
+    ends: list[Exchange] = [
+        Answered(200, b""), Refused(400, "x"), RateLimited(), Unreached("y"), Unclear("z"),
+    ]  # fmt: skip
     assert [describe(end) for end in ends] == ["200", "400: x", "429: too many requests", "y", "z"]

@@ -1,0 +1,77 @@
+"""Replicas killed at any moment, Engage misbehaving: nothing is lost, and nothing old stands."""
+
+import asyncio
+import random
+import subprocess
+import sys
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from ledger.postgres import Database
+from tests.following.program import Sandbox, member, open_program
+from tests.following.pusher import fast_clock
+
+SEED = 20261121
+KILLS = 10
+
+
+async def test_replicas_killed_again_and_again_leave_engage_with_the_newest_totals(
+    database: Database, engage: Sandbox, engage_address: str
+) -> None:
+    chance = random.Random(SEED)
+    base = datetime.now(UTC)
+    contacts = [member(number) for number in range(40)]
+    expected = dict.fromkeys(contacts, Decimal())
+    engage.know(*contacts)
+    engage.set(
+        definitions=[{"id": 1}, {"id": 2}],
+        balances={"jobSeconds": 0.05, "answerForm": "rotate"},
+        rate={"requestsPerSecondMax": None},
+    )
+    engage.fault(
+        {"kind": "drop-after", "probability": 0.05, "path": "*/balances"},
+        {"kind": "drop-before", "probability": 0.05, "path": "*/balances"},
+        {"kind": "error-after", "probability": 0.05, "path": "*/balances"},
+        {"kind": "error-before", "probability": 0.05},
+        {"kind": "slow-after", "probability": 0.1, "milliseconds": 100},
+    )
+    async with AsyncExitStack() as stack:
+        program = await open_program(database, engage_address, stack, lambda: fast_clock(base))
+
+        async def shop() -> None:
+            for _ in range(KILLS * 4):
+                earned = [(chance.choice(contacts), chance.randrange(1, 50)) for _ in range(10)]
+                for contact, amount in earned:
+                    expected[contact] += amount
+                await program.earn_all(earned)
+                await asyncio.sleep(0.1)
+
+        selling = asyncio.create_task(shop())
+        for _ in range(KILLS):
+            replica = await asyncio.to_thread(start, database.dsn_service, engage_address, base)
+            await asyncio.sleep(chance.uniform(0.05, 0.5))
+            replica.kill()
+            replica.wait()
+            assert replica.stdout is not None
+            replica.stdout.close()
+        await selling
+        engage.behave()
+        follower = await program.follower(poll_seconds=(1.0,), answer_seconds=2.0)
+        async with asyncio.timeout(60):
+            while not (await follower.sync(wait_seconds=5, at_once=True)).is_complete:
+                pass
+    assert engage.balances() == {contact: total for contact, total in expected.items() if total}
+    assert engage.findings()["counts"] == {}
+
+
+def start(dsn: str, address: str, base: datetime) -> "subprocess.Popen[str]":
+    """A replica that is at work."""
+    replica = subprocess.Popen(
+        [sys.executable, "-m", "tests.following.pusher", dsn, address, base.isoformat()],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert replica.stdout is not None
+    assert replica.stdout.readline() == "ready\n"
+    return replica
