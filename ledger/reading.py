@@ -238,7 +238,8 @@ async def points_log(
     ]
     if rows and rows[0]["is_due"]:
         due = await connection.fetch(ACCOUNTS_OF_CONTACT, tenant, contact, definition, at)
-        log += _due_rows(due, catalogue)
+        # Booked, they would have the highest numbers: at one instant the last of them comes first.
+        log = _due_rows(due, catalogue)[::-1] + log
         log.sort(key=lambda row: row.transaction_date, reverse=True)
     return log[:limit]
 
