@@ -9,7 +9,7 @@ more happens.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ledger.amounts import Points
@@ -54,13 +54,16 @@ class LotAsOf:
 
 @dataclass(frozen=True, slots=True)
 class AccountAsOf:
-    """An account as it stood at `effective_at`, as far as the books knew at `recorded_at`."""
+    """An account as it stood at `effective_at`, as far as the books knew at `recorded_at`.
+
+    No `recorded_at` means as far as they know now.
+    """
 
     definition: DefinitionId
     balance: Balance
     lots: tuple[LotAsOf, ...]
     effective_at: datetime
-    recorded_at: datetime
+    recorded_at: datetime | None
 
 
 async def accounts_as_of(
@@ -81,38 +84,68 @@ async def accounts_as_of(
     if holder is None:
         return []
     clock = now or await connection.fetchval("select clock_timestamp()")
-    known_at = recorded_at or clock
-    if known_at > clock:
+    if recorded_at is not None and recorded_at > clock:
         raise FutureRecordError("recordedAt must not be in the future")
     chain = (await recorded_of(connection, [HolderId(holder)]))[HolderId(holder)]
     told = [recorded.transaction for recorded in chain]
-    found = as_of(told, effective_at or clock, known_at)
+    found = as_of(told, effective_at or clock, recorded_at)
     return [account for account in found if definition in (None, account.definition)]
 
 
 def as_of(
-    chain: Iterable[Transaction], effective_at: datetime, recorded_at: datetime
+    chain: Iterable[Transaction], effective_at: datetime, recorded_at: datetime | None
 ) -> list[AccountAsOf]:
-    """A holder's accounts at an instant of either axis, from its chain of transactions."""
-    accounts: dict[DefinitionId, AccountState] = {}
-    transfers: dict[DefinitionId, list[Transfer]] = defaultdict(list)
-    issues: dict[DefinitionId, list[LotIssue]] = defaultdict(list)
-    for told in chain:
-        if told.recorded_at > recorded_at:
-            break
-        account = accounts.setdefault(told.definition, AccountState(told.definition))
-        fold(account, told)
-        transfers[told.definition] += told.transfers
-        issues[told.definition] += told.lots
+    """A holder's accounts at an instant of either axis, from its chain of transactions.
+
+    With no `recorded_at` all that the chain tells counts.
+    """
     found = []
-    for definition, account in sorted(accounts.items()):
-        booked = transfers[definition]
-        for _, _, draft in due_drafts(account, effective_at):
-            booked += draft.transfers
+    for known in _known(chain, recorded_at):
+        booked = [*known.transfers, *_due(known.account, effective_at)]
         by_then = [transfer for transfer in booked if transfer.effective_at <= effective_at]
-        lots = _lots(account, issues[definition], by_then, effective_at)
+        lots = _lots(known.account, known.issues, by_then, effective_at)
+        definition = known.account.definition
         found.append(AccountAsOf(definition, _balance(by_then), lots, effective_at, recorded_at))
     return found
+
+
+def due_as_of(
+    chain: Iterable[Transaction], effective_at: datetime, recorded_at: datetime
+) -> list[tuple[DefinitionId, list[Transfer]]]:
+    """What fell due on a holder's accounts by one instant and was not booked by another."""
+    return [
+        (known.account.definition, _due(known.account, effective_at))
+        for known in _known(chain, recorded_at)
+    ]
+
+
+def _due(account: AccountState, effective_at: datetime) -> list[Transfer]:
+    return [
+        transfer
+        for _, _, draft in due_drafts(account, effective_at)
+        for transfer in draft.transfers
+    ]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the books knew of an account at an instant of record."""
+
+    account: AccountState
+    transfers: list[Transfer] = field(default_factory=list)
+    issues: list[LotIssue] = field(default_factory=list)
+
+
+def _known(chain: Iterable[Transaction], recorded_at: datetime | None) -> list[_Known]:
+    known: dict[DefinitionId, _Known] = {}
+    for told in chain:
+        if recorded_at is not None and told.recorded_at > recorded_at:
+            break
+        one = known.setdefault(told.definition, _Known(AccountState(told.definition)))
+        fold(one.account, told)
+        one.transfers += told.transfers
+        one.issues += told.lots
+    return [one for _, one in sorted(known.items())]
 
 
 def _balance(transfers: Iterable[Transfer]) -> Balance:

@@ -97,10 +97,10 @@ def explain(
     chain: Iterable[Transaction],
     definition: DefinitionId,
     effective_at: datetime,
-    recorded_at: datetime,
+    recorded_at: datetime | None = None,
 ) -> Explanation | None:
     """Explain one account of a holder as of any instant; `None` where there was none yet."""
-    known = [told for told in chain if told.recorded_at <= recorded_at]
+    known = [told for told in chain if recorded_at is None or told.recorded_at <= recorded_at]
     accounts = {found.definition: found for found in as_of(known, effective_at, recorded_at)}
     account = accounts.get(definition)
     if account is None:

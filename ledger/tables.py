@@ -195,6 +195,8 @@ transfer = Table(
     Column("debit", SmallInteger, nullable=False),
     Column("credit", SmallInteger, nullable=False),
     PrimaryKeyConstraint("holder_id", "number", "line"),
+    Index(None, "effective_at", postgresql_using="brin"),
+    Index(None, "recorded_at", postgresql_using="brin"),
     CheckConstraint("amount > 0", name="amount"),
     CheckConstraint("debit <> credit", name="sides"),
 )

@@ -6,16 +6,27 @@ compared here, so a difference of zero is a finding, not a tautology.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 import asyncpg
 
+from ledger.asof import FutureRecordError, due_as_of
 from ledger.connection import Connection
 from ledger.due_reading import ACCOUNT_AND_DUE, due_accounts_from, due_drafts
-from ledger.identity import DefinitionId, TenantId
+from ledger.facts import Transfer
+from ledger.history import recorded_of
+from ledger.identity import DefinitionId, HolderId, TenantId
 from ledger.kinds import BUCKETS, PROGRAM_ACCOUNTS, LedgerAccount
+from ledger.periods import settled_now
 from ledger.tenants import Catalogue
+
+Balances = dict[tuple[DefinitionId, LedgerAccount], int]
+"""Credits less debits of ledger accounts."""
+
+_EVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +61,15 @@ class DefinitionTrial:
 
 @dataclass(frozen=True, slots=True)
 class TrialBalance:
-    """The trial balances of a tenant's definitions at one instant."""
+    """The trial balances of a tenant's definitions at one instant.
+
+    Attributes:
+        at: The instant of effect.
+        recorded_at: As the books knew it then; `None` for as they know it now.
+    """
 
     at: datetime
+    recorded_at: datetime | None
     definitions: tuple[DefinitionTrial, ...]
 
     @property
@@ -84,60 +101,177 @@ DUE = (
 )
 
 
-async def trial_balance(
-    connection: Connection, catalogue: Catalogue, tenant: TenantId, *, at: datetime | None = None
-) -> TrialBalance:
-    """A tenant's trial balance now, due transfers counted as if they were booked.
+REGION = """
+    -- Everything that took effect and was recorded by these instants: whole hours from the
+    -- roll-ups, the two hours that are cut from the transfers themselves.
+    -- Index: rollup_definition_id_account_effective_hour_recorded_hour_idx,
+    -- transfer_effective_at_idx, transfer_recorded_at_idx.
+    with cut as (
+        select definition_id, debit, credit, amount from ledger.transfer
+        where definition_id = any($1::smallint[])
+          and effective_at >= date_trunc('hour', $2::timestamptz, 'UTC') and effective_at <= $2
+          and recorded_at <= $3
+        union all
+        select definition_id, debit, credit, amount from ledger.transfer
+        where definition_id = any($1::smallint[])
+          and recorded_at >= date_trunc('hour', $3::timestamptz, 'UTC') and recorded_at <= $3
+          and effective_at < date_trunc('hour', $2::timestamptz, 'UTC')
+    )
+    select definition_id, account, sum(amount)::bigint as amount from (
+        select definition_id, account, amount from ledger.rollup
+        where definition_id = any($1::smallint[])
+          and effective_hour < date_trunc('hour', $2::timestamptz, 'UTC')
+          and recorded_hour < date_trunc('hour', $3::timestamptz, 'UTC')
+        union all
+        select definition_id, credit, amount from cut
+        union all
+        select definition_id, debit, -amount from cut
+    ) as movement
+    group by definition_id, account
+"""
 
-    `at` replaces the database's clock. Not to be called inside a transaction: it opens one of its
-    own, to see both sides at one instant.
+ROLLED_UP_BUCKETS = """
+    select definition_id, account, sum(amount)::bigint as amount from ledger.rollup
+    where definition_id = any($1::smallint[]) and account < 11 group by definition_id, account
+"""
+
+DUE_HOLDERS = """
+    -- Whose due transfers of then may have been unknown then: booked since, or still to be booked.
+    -- Index: transfer_recorded_at_idx, account_next_due_at_idx.
+    select holder_id from ledger.transfer
+    where definition_id = any($1::smallint[]) and recorded_at > $3 and effective_at <= $2
+      and (debit, credit) in ((2, 1), (1, 13), (3, 1))
+    union
+    select holder_id from ledger.account
+    where definition_id = any($1::smallint[]) and next_due_at <= $2
+    order by holder_id
+"""
+
+CHUNK_HOLDERS: Final = 200
+
+
+async def trial_balance(
+    connection: Connection,
+    catalogue: Catalogue,
+    tenant: TenantId,
+    *,
+    effective_at: datetime | None = None,
+    recorded_at: datetime | None = None,
+    at: datetime | None = None,
+) -> TrialBalance:
+    """A tenant's trial balance, due transfers counted as if they were booked.
+
+    As of now, or of any instant on either axis. `at` replaces the database's clock. Not to be
+    called inside a transaction: it opens one of its own, to see both sides at one instant.
+
+    Raises `FutureRecordError` for a `recorded_at` that is still to come.
     """
     definitions = [one.id for one in catalogue.definitions_of(tenant)]
-    balances: dict[tuple[DefinitionId, LedgerAccount], int] = defaultdict(int)
+    if recorded_at is not None:
+        settled_at = at or await settled_now(connection)
+        if recorded_at > settled_at:
+            raise FutureRecordError("recordedAt must not be in the future")
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         now = at or await connection.fetchval("select clock_timestamp()")
-        for row in await connection.fetch(HOLDERS_SIDE, definitions):
-            for bucket in BUCKETS:
-                sign = -1 if bucket is LedgerAccount.DEBT else 1
-                balances[row["definition_id"], bucket] = sign * row[bucket.word]
-        for row in await connection.fetch(PROGRAM_SIDE, definitions):
-            balances[row["definition_id"], LedgerAccount(row["account"])] = row["amount"]
-        await _add_due(connection, definitions, now, balances)
-    return TrialBalance(now, tuple(_trial(one, balances) for one in definitions))
+        instant = effective_at or now
+        if recorded_at is None and instant >= now:
+            balances = await _stored(connection, definitions)
+        else:
+            balances = await _walked_back(connection, definitions, instant, recorded_at)
+        if recorded_at is None:
+            await _add_due(connection, definitions, instant, balances)
+        else:
+            await _add_due_as_of(connection, definitions, instant, recorded_at, balances)
+    return TrialBalance(instant, recorded_at, tuple(_trial(one, balances) for one in definitions))
+
+
+async def _stored(connection: Connection, definitions: list[DefinitionId]) -> Balances:
+    """Both sides as they stand: buckets from the accounts, the program from its roll-ups."""
+    balances: Balances = defaultdict(int)
+    for row in await connection.fetch(HOLDERS_SIDE, definitions):
+        for bucket in BUCKETS:
+            sign = -1 if bucket is LedgerAccount.DEBT else 1
+            balances[row["definition_id"], bucket] = sign * row[bucket.word]
+    for row in await connection.fetch(PROGRAM_SIDE, definitions):
+        balances[row["definition_id"], LedgerAccount(row["account"])] = row["amount"]
+    return balances
+
+
+async def _walked_back(
+    connection: Connection,
+    definitions: list[DefinitionId],
+    effective_at: datetime,
+    recorded_at: datetime | None,
+) -> Balances:
+    """Both sides as of earlier instants: the stored buckets less all that came after."""
+    balances = await _stored(connection, definitions)
+    for place in [place for place in balances if not place[1].is_bucket]:
+        del balances[place]
+    for row in await connection.fetch(ROLLED_UP_BUCKETS, definitions):
+        balances[row["definition_id"], LedgerAccount(row["account"])] -= row["amount"]
+    rows = await connection.fetch(REGION, definitions, effective_at, recorded_at or _EVER)
+    for row in rows:
+        balances[row["definition_id"], LedgerAccount(row["account"])] += row["amount"]
+    return balances
 
 
 async def _add_due(
     connection: Connection,
     definitions: list[DefinitionId],
-    now: datetime,
-    balances: dict[tuple[DefinitionId, LedgerAccount], int],
+    instant: datetime,
+    balances: Balances,
 ) -> None:
+    """Count what falls due by an instant, as the books know it now, as if it were booked."""
     rows: list[asyncpg.Record] = []
-    async for row in connection.cursor(DUE, definitions, now):
+    async for row in connection.cursor(DUE, definitions, instant):
         if rows and (rows[0]["holder_id"], rows[0]["definition_id"]) != (
             row["holder_id"],
             row["definition_id"],
         ):
-            _book_into(rows, balances)
+            _book_into(rows, instant, balances)
             rows = []
         rows.append(row)
-    _book_into(rows, balances)
+    _book_into(rows, instant, balances)
 
 
-def _book_into(
-    rows: list[asyncpg.Record], balances: dict[tuple[DefinitionId, LedgerAccount], int]
+def _book_into(rows: list[asyncpg.Record], instant: datetime, balances: Balances) -> None:
+    for _, account, _ in due_accounts_from(rows):
+        for _, _, draft in due_drafts(account, instant):
+            _count(account.definition, draft.transfers, instant, balances)
+
+
+async def _add_due_as_of(
+    connection: Connection,
+    definitions: list[DefinitionId],
+    instant: datetime,
+    recorded_at: datetime,
+    balances: Balances,
 ) -> None:
-    """Count what is due on one account as if it were booked."""
-    for _, account, now in due_accounts_from(rows):
-        for _, _, draft in due_drafts(account, now):
-            for transfer in draft.transfers:
-                balances[account.definition, transfer.debit] -= transfer.amount
-                balances[account.definition, transfer.credit] += transfer.amount
+    """Count what fell due by an instant, as the books knew it at an earlier one."""
+    rows = await connection.fetch(DUE_HOLDERS, definitions, instant, recorded_at)
+    holders = [HolderId(row["holder_id"]) for row in rows]
+    for start in range(0, len(holders), CHUNK_HOLDERS):
+        chains = await recorded_of(connection, holders[start : start + CHUNK_HOLDERS])
+        for chain in chains.values():
+            told = [recorded.transaction for recorded in chain]
+            for definition, transfers in due_as_of(told, instant, recorded_at):
+                if definition in definitions:
+                    _count(definition, transfers, instant, balances)
 
 
-def _trial(
-    definition: DefinitionId, balances: dict[tuple[DefinitionId, LedgerAccount], int]
-) -> DefinitionTrial:
+def _count(
+    definition: DefinitionId,
+    transfers: Iterable[Transfer],
+    instant: datetime,
+    balances: Balances,
+) -> None:
+    for transfer in transfers:
+        if transfer.effective_at <= instant:
+            balances[definition, transfer.debit] -= transfer.amount
+            balances[definition, transfer.credit] += transfer.amount
+
+
+def _trial(definition: DefinitionId, balances: Balances) -> DefinitionTrial:
     lines = []
     for account in (*BUCKETS, *PROGRAM_ACCOUNTS):
         balance = balances.get((definition, account), 0)

@@ -270,6 +270,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("holder_id", "number", "line", name=op.f("transfer_pk")),
         schema="ledger",
     )
+    for instant in ("effective_at", "recorded_at"):
+        op.create_index(
+            op.f(f"transfer_{instant}_idx"),
+            "transfer",
+            [instant],
+            unique=False,
+            schema="ledger",
+            postgresql_using="brin",
+        )
     op.create_table(
         "term",
         sa.Column("holder_id", sa.Uuid(), nullable=False),
