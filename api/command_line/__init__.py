@@ -8,6 +8,7 @@ import click
 
 from api.command_line.checking import config
 from api.command_line.context import CONFIGURATION_OPTION, Told
+from api.command_line.demo import demo
 from api.command_line.keys import keys
 from api.command_line.migrating import migrate
 from api.command_line.serving import serve
@@ -24,5 +25,5 @@ def main(context: click.Context, configuration: str) -> None:
     context.obj = Told(configuration)
 
 
-for command in (serve, migrate, verify, keys, sync, config):
+for command in (demo, serve, migrate, verify, keys, sync, config):
     main.add_command(command)

@@ -2,12 +2,15 @@
 
 The one hard idea: the order of dying. At SIGTERM or SIGINT the service says it is not ready, takes
 no new connections, lets requests under way end, then closes what it opened in the reverse order;
-a second signal cuts requests off but still closes the books and the database properly.
+a second signal cuts requests off but still closes the books and the database properly. Whoever
+starts the service as a child may hold its standard input and ask it to stop when that is closed,
+so that it never outlives a parent that was killed.
 """
 
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -41,6 +44,9 @@ KEEP_ALIVE_SECONDS = 75
     help="Answer at the doors, run the schedules, or both.",
 )
 @click.option(
+    "--with-parent", is_flag=True, help="Stop when the standard input is closed, as by a signal."
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
@@ -56,6 +62,7 @@ def serve(
     log_level: str,
     *,
     upgrade: bool,
+    with_parent: bool,
 ) -> None:
     """Run the service."""
     configuration = told.configuration()
@@ -64,7 +71,7 @@ def serve(
     listening = None
     if Role(role) is not Role.WORKER:
         listening = _listen(host or section.host, section.port if port is None else port)
-    run(_serve(configuration, Role(role), listening, upgrade=upgrade))
+    run(_serve(configuration, Role(role), listening, upgrade=upgrade, with_parent=with_parent))
 
 
 class Server(uvicorn.Server):
@@ -77,10 +84,17 @@ class Server(uvicorn.Server):
 
 
 async def _serve(
-    configuration: Configuration, role: Role, listening: socket.socket | None, *, upgrade: bool
+    configuration: Configuration,
+    role: Role,
+    listening: socket.socket | None,
+    *,
+    upgrade: bool,
+    with_parent: bool,
 ) -> None:
     stop = asyncio.Event()
     _cancel_at_signals()
+    if with_parent:
+        _signal_at_end_of_input()
     async with open_service(configuration, upgrade=upgrade, role=role) as service:
         _announce(service, role, listening)
         server = None if listening is None else _server(service)
@@ -127,6 +141,18 @@ def _stop_at_signals(service: Service, stop: asyncio.Event, server: Server | Non
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask)
+
+
+def _signal_at_end_of_input() -> None:
+    """Be told to stop, as by a signal, when the other end of the standard input is gone."""
+    loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def read() -> None:
+        if not os.read(descriptor, 4096):
+            loop.remove_reader(descriptor)
+            signal.raise_signal(signal.SIGTERM)
+
+    loop.add_reader(descriptor, read)
 
 
 def _listen(host: str, port: int) -> socket.socket:
