@@ -7,7 +7,7 @@ that stores what is sent instead, and only by its own id: one that arrives meanw
 Marks of accounts in flight are passed over and stay; the next run sees them.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -81,7 +81,7 @@ class MarkedAccount(NamedTuple):
 
 async def marked_accounts(
     pool: Pool, definitions: Sequence[DefinitionId], rows_max: int, now: datetime
-) -> AsyncIterator[list[MarkedAccount]]:
+) -> AsyncGenerator[list[MarkedAccount], None]:
     """The marked accounts, oldest mark first, in groups of at most `rows_max`.
 
     What is seen holds nothing: the caller locks the accounts before it relies on it.

@@ -48,7 +48,6 @@ class PollReport:
 async def poll(context: Context) -> PollReport:
     """Ask about every accepted batch whose appointment has come."""
     report = PollReport()
-    lanes = Lanes(context.options.requests_at_once)
     lease = timedelta(seconds=LEASE_SECONDS + context.options.answer_seconds)
     while not report.is_stopped():
         async with context.pool.acquire() as connection:
@@ -56,9 +55,9 @@ async def poll(context: Context) -> PollReport:
             taken = await batches.take_up(
                 connection, context.tenant.id, [State.ACCEPTED], now, lease, TAKEN_AT_ONCE
             )
-        for batch in taken:
-            await lanes.start(_ask(context, batch, report))
-        await lanes.finish()
+        async with Lanes(context.options.requests_at_once) as lanes:
+            for batch in taken:
+                await lanes.start(_ask(context, batch, report))
         if len(taken) < TAKEN_AT_ONCE:
             break
     return report

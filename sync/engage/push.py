@@ -1,31 +1,26 @@
-"""Sending totals: marks become batches, batches become requests.
+"""Sending totals: what is stored goes out, and what came of each request is written down.
 
-The one hard idea: marks are taken, accounts locked, totals read, and body and rows stored, in that
-order, in one short transaction. What a posting commits before the marks are taken is in the totals;
-what it commits later leaves a mark that stays. So whatever step dies, either the marks are still
-there or the exact bytes are.
+The one hard idea: that a request is about to be made is committed before it is made, so a batch
+found in that state later has had a sender that died. One run for a tenant is enough; within it,
+several requests over different accounts are stored and made at once.
 
-One run for a tenant at a time, several requests at once over different accounts. The run ends early
-when Engage itself is in trouble: what is stored then waits, and no more accounts are put in flight.
+The run ends early when Engage itself is in trouble: what is stored then waits, and no more accounts
+are put in flight.
 """
 
 import logging
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from ledger import reading
-from ledger.connection import Connection
-from ledger.identity import ContactId, HolderId
-from sync.engage import accounts, batches, marks
-from sync.engage.accounts import FreeAccount
-from sync.engage.context import Context, new_id
+from sync.engage import batches, marks
+from sync.engage.context import Context
 from sync.engage.ending import end
-from sync.engage.marks import AccountKey, MarkedAccount
+from sync.engage.marks import MarkedAccount
 from sync.engage.progress import SEND_LEASE_SECONDS, State, after_sending
-from sync.engage.totals import Total, body_of, split, stamped_at, total_of
+from sync.engage.storing import store
 from sync.lanes import Lanes
 
 REFUSED_MAX: Final = 3
@@ -62,14 +57,6 @@ class PushReport:
         return self.trouble is not None
 
 
-@dataclass(slots=True)
-class _Stored:
-    """What one transaction stored."""
-
-    batches: list[UUID] = field(default_factory=list)
-    unchanged: int = 0
-
-
 async def push(context: Context, *, at_once: bool = False) -> PushReport:
     """Send everything that is to be sent and isn't in flight.
 
@@ -78,103 +65,44 @@ async def push(context: Context, *, at_once: bool = False) -> PushReport:
         at_once: Try again at once what was put off, as when a person asks after mending something.
     """
     report = PushReport()
-    lanes = Lanes(context.options.requests_at_once)
     async with context.pool.acquire() as connection:
         now = await context.clock.read(connection)
         if at_once:
             await batches.make_due(connection, context.tenant.id, now)
         left = await batches.stored(connection, context.tenant.id, now)
         put_off = await batches.waiting(connection, context.tenant.id, now)
-    for batch in left:
-        if not report.is_stopped():
-            await lanes.start(_send(context, batch, report))
+    async with Lanes(context.options.requests_at_once) as lanes:
+        for batch in left:
+            if not report.is_stopped():
+                await lanes.start(_send(context, batch, report))
     if put_off is not None and not report.is_stopped():
         until, reason = put_off
         report.trouble = f"put off until {until:%Y-%m-%dT%H:%M:%SZ}: {reason or 'no reason kept'}"
     if not report.is_stopped():
-        async for stored in _store_all(context, now):
-            report.stored += len(stored.batches)
-            report.unchanged += stored.unchanged
-            for batch in stored.batches:
-                await lanes.start(_send(context, batch, report))
-            if report.is_stopped():
-                break
-    await lanes.finish()
+        await _push_marked(context, now, report)
     return report
 
 
-async def _store_all(context: Context, now: datetime) -> AsyncIterator[_Stored]:
-    """Make batches of all marked accounts, group by group, as fast as they are taken off."""
+async def _push_marked(context: Context, now: datetime, report: PushReport) -> None:
+    """Store and send what is marked, group by group, several groups at once."""
     groups = marks.marked_accounts(
         context.pool, list(context.definitions), context.options.batch_rows_max, now
     )
-    async for group in groups:
-        async with context.pool.acquire() as connection, connection.transaction():
-            stored = await store(context, connection, group)
-        yield stored
+    async with aclosing(groups), Lanes(context.options.requests_at_once) as lanes:
+        async for group in groups:
+            if report.is_stopped():
+                break
+            await lanes.start(_push_group(context, group, report))
 
 
-async def store(context: Context, connection: Connection, group: list[MarkedAccount]) -> _Stored:
-    """Make batches of some marked accounts, inside the caller's transaction.
-
-    Accounts that somebody else put in flight meanwhile keep their marks.
-    """
-    free = await accounts.lock_free(
-        connection,
-        [account.key for account in group],
-        [account.key for account in group if account.is_new],
-    )
-    taken = {account.key for account in free}
-    await marks.take(connection, [mark for one in group if one.key in taken for mark in one.marks])
-    read_at = await context.clock.read(connection)
-    totals = await _totals(context, connection, free, read_at)
-    contacts = await reading.contacts_of(connection, list({holder for holder, _ in totals}))
-    changed = [
-        (account.failures, account)
-        for account in free
-        if account.key in totals
-        and account.key[0] in contacts  # an erased holder is nobody Engage could be told of
-        and account.confirmed_total != totals[account.key]
-    ]
-    stored = _Stored(unchanged=len(free) - len(changed))
-    for rows in split(changed, context.options.batch_rows_max):
-        batch = await _store_batch(context, connection, rows, totals, contacts, read_at)
-        stored.batches.append(batch)
-    return stored
-
-
-async def _totals(
-    context: Context, connection: Connection, free: list[FreeAccount], at: datetime
-) -> dict[AccountKey, int]:
-    """What Engage is to be told, read after the marks were taken."""
-    balances = await reading.totals(connection, [account.key for account in free], at=at)
-    return {key: total_of(balance, context.options.total) for key, balance in balances.items()}
-
-
-async def _store_batch(
-    context: Context,
-    connection: Connection,
-    rows: list[FreeAccount],
-    totals: dict[AccountKey, int],
-    contacts: dict[HolderId, ContactId],
-    read_at: datetime,
-) -> UUID:
-    definitions = context.definitions
-    stamp = stamped_at(read_at, (account.sent_at for account in rows))
-    told = []
-    for account in rows:
-        holder, number = account.key
-        definition = definitions[number]
-        total = totals[account.key]
-        told.append(Total(contacts[holder], total, definition.scale, definition.engage_id))
-    batch = new_id(read_at)
-    sent = [(account.key, totals[account.key]) for account in rows]
-    path = context.client.balances_path
-    await batches.add(
-        connection, batch, context.tenant.id, read_at, path, body_of(told, stamp), sent
-    )
-    await accounts.send_off(connection, batch, stamp, sent)
-    return batch
+async def _push_group(context: Context, group: list[MarkedAccount], report: PushReport) -> None:
+    """Store what changed of some accounts, and send it."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        stored = await store(context, connection, group)
+    report.stored += len(stored.batches)
+    report.unchanged += stored.unchanged
+    for batch in stored.batches:
+        await _send(context, batch, report)
 
 
 async def _send(context: Context, batch: UUID, report: PushReport) -> None:

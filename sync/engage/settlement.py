@@ -143,10 +143,9 @@ async def _settle_rows(
 ) -> None:
     """Read some accounts, and let those go of which enough is known."""
     findings = _Findings([], [], [], [])
-    lanes = Lanes(context.options.requests_at_once)
-    for row in rows:
-        await lanes.start(_read(context, row, contacts[row.key[0]], findings))
-    await lanes.finish()
+    async with Lanes(context.options.requests_at_once) as lanes:
+        for row in rows:
+            await lanes.start(_read(context, row, contacts[row.key[0]], findings))
     said = {row.place: row.message for row in rows if row.message is not None}
     parked = dict.fromkeys(findings.unknown, UNKNOWN_CONTACT)
     parked |= {place: said[place] for place in [*findings.differing, *parked] if place in said}

@@ -13,7 +13,7 @@ from tests.following.program import Sandbox, member, open_program
 from tests.following.pusher import fast_clock
 
 SEED = 20261121
-KILLS = 10
+KILLS = 6
 
 
 async def test_replicas_killed_again_and_again_leave_engage_with_the_newest_totals(
