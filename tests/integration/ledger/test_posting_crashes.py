@@ -12,7 +12,7 @@ import asyncpg
 
 from ledger.identity import ContactId
 from ledger.outcomes import Refused
-from ledger.postgres import OWNER_ROLE, SERVICE_ROLE, Database, Profile, Server, start
+from ledger.postgres import OWNER_ROLE, SERVICE_ROLE, Database, Profile, Server, connect, start
 from migrations.upgrade import migrate
 from tests.bookkeeping import poster
 from tests.bookkeeping.desk import Desk, member, opened
@@ -112,10 +112,14 @@ async def test_a_server_whose_process_is_killed_mid_batch_loses_and_doubles_noth
     # A server of our own: the other tests go on using theirs.
     count = 32 * poster.BATCH
     server = await asyncio.to_thread(
-        start, tmp_path / "postgres", major=postgres.major, profile=Profile.DURABLE
+        start, tmp_path / "postgres", major=postgres.major, profile=Profile.TESTS
     )
     try:
         await migrate(server.dsn(OWNER_ROLE))
+        # What was answered must outlive the server's processes, though not the machine.
+        administration = await connect(server.dsn_superuser)
+        await administration.execute(f"alter role {SERVICE_ROLE} set synchronous_commit = on")
+        await administration.close()
         database = Database(
             dsn_owner=server.dsn(OWNER_ROLE),
             dsn_service=server.dsn(SERVICE_ROLE),
