@@ -38,6 +38,8 @@ AWAY: Final = (
     TooManyRacesError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # Of a connection whose end by the server crosses the first words of a query on it.
+    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,

@@ -183,7 +183,7 @@ def logs_add_up(logs: LogsAsked, balances: Mapping[str, Balance]) -> Proof:
         if total != balances[contact].net
     ]
     return Proof(
-        f"The {logs.asked:,} points logs that Engage read, {logs.rows:,} rows, add up to the books.",
+        f"The {logs.asked:,} points logs that Engage read, of {logs.rows:,} rows, fit the books.",
         tuple(against),
     )
 
