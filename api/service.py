@@ -18,15 +18,14 @@ from api.access.doorkeeper import Doorkeeper
 from api.configuration import Configuration, DatabaseSettings
 from api.measures import Measures
 from api.poster import DirectPoster, Poster
+from api.wires import open_wires, outbox_of, wires_connections
 from ledger.connection import Pool
 from ledger.identity import TenantId
-from ledger.outbox import Consumer, Outbox
 from ledger.postgres import Database, connect, open_database
 from ledger.postgres.connection import APPLICATION, CONNECT_SECONDS_MAX, plain_dsn
 from ledger.posting import Books
 from ledger.tenants import Catalogue, declare
 from migrations.upgrade import migrate, pending
-from sync.engage import Follower, marks
 from sync.service import Synchronisation
 
 STATEMENT_SECONDS_MAX: Final = 60.0
@@ -118,9 +117,19 @@ async def open_service(
         async with pool.acquire() as connection:
             declarations = [tenant.declaration for tenant in configuration.tenants]
             catalogue = await declare(connection, declarations)
-        books = Books(pool, catalogue, outbox=outbox_of(configuration, catalogue))
+        outbox = outbox_of(configuration, catalogue)
+        books = Books(pool, catalogue, outbox=outbox)
+        # Of their own, so that a caller at the doors never waits for a push that is under way.
+        wires_pool = await stack.enter_async_context(
+            open_pool(database.dsn_service, wires_connections(configuration))
+        )
         synchronisation = await stack.enter_async_context(
-            open_wires(configuration, books, database, runs_schedule=role.works)
+            open_wires(
+                configuration,
+                Books(wires_pool, catalogue, outbox=outbox),
+                lambda: connect(database.dsn_service, application=LEADER),
+                runs_schedule=role.works,
+            )
         )
         doorkeeper = Doorkeeper(pool)
         await stack.enter_async_context(doorkeeper.taking_notes())
@@ -135,42 +144,6 @@ async def open_service(
             synchronisation=synchronisation,
             tenant_names={one.id: one.name for one in catalogue.tenants.values()},
         )
-
-
-@contextlib.asynccontextmanager
-async def open_wires(
-    configuration: Configuration, books: Books, database: Database, *, runs_schedule: bool
-) -> AsyncIterator[Synchronisation]:
-    """The wires of every tenant that has an Engage, closed with the block."""
-    followers = [
-        Follower(books.catalogue.tenants[tenant.declaration.name], tenant.engage, books)
-        for tenant in configuration.tenants
-        if tenant.engage is not None
-    ]
-    synchronisation = Synchronisation(
-        books, followers, connect=lambda: connect(database.dsn_service, application=LEADER)
-    )
-    if runs_schedule:
-        synchronisation.schedule.start()
-    try:
-        yield synchronisation
-    finally:
-        await synchronisation.close()
-
-
-def outbox_of(configuration: Configuration, catalogue: Catalogue) -> Outbox:
-    """Who is to be told of changes: Engage, of the points of tenants that have one."""
-    told = (Consumer(marks.CONSUMER, per_account=True),)
-    return Outbox(
-        {
-            definition.id: told
-            for tenant in configuration.tenants
-            if tenant.engage is not None
-            for definition in catalogue.definitions_of(
-                catalogue.tenants[tenant.declaration.name].id
-            )
-        }
-    )
 
 
 def database_of(settings: DatabaseSettings) -> contextlib.AbstractAsyncContextManager[Database]:

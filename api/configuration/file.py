@@ -46,7 +46,8 @@ class DatabaseSection(Section, frozen=True):
     Attributes:
         folder: Where the service's own PostgreSQL keeps its data, relative to the file.
         postgres: Its major version, 16 or 18.
-        connections: The most connections of one process.
+        connections: The most connections of one process for its callers; the sync has its own, 8
+            and 4 a tenant.
     """
 
     folder: Annotated[str, Meta(min_length=1)] = "var/postgres"

@@ -165,12 +165,21 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 def _curl(method: str, path: str, operation: dict[str, Any], body: dict[str, Any] | None) -> str:
-    lines = [f"curl -X {method.upper()} 'http://127.0.0.1:8080{path}'"]
+    query = "&".join(
+        f"{one['name']}={one.get('example', '…')}"
+        for one in operation["parameters"]
+        if one["in"] == "query" and one["required"]
+    )
+    address = f"http://127.0.0.1:8080{path}{'?' if query else ''}{query}"
+    lines = [f"curl {'' if method == 'get' else '-X POST '}'{address}'"]
     if operation["security"] == [{"key": []}]:
         lines.append("  -H 'Authorization: Bearer pm_…'")
     if body and body.get("examples"):
         example = next(iter(body["examples"].values()))["value"]
-        lines += ["  -H 'Content-Type: application/json'", f"  -d '{json.dumps(example)}'"]
+        lines += [
+            "  -H 'Content-Type: application/json'",
+            f"  -d '{json.dumps(example, indent=2)}'",
+        ]
     command = " \\\n".join(lines)
     return f"<pre>{escape(command)}</pre>"
 
@@ -210,8 +219,13 @@ def _prose(text: str) -> str:
 
 
 def _inline(text: str) -> str:
-    """Text with its `code` marked."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    """Text with its `code` marked, and names of problems leading to their explanation."""
+
+    def marked(found: re.Match[str]) -> str:
+        code = f"<code>{found[1]}</code>"
+        return f"<a href='#{found[1]}'>{code}</a>" if found[1] in CATALOGUE else code
+
+    return re.sub(r"`([^`]+)`", marked, escape(text))
 
 
 def _code(value: object) -> str:

@@ -4,6 +4,7 @@ The one hard idea: a run asked for here and one of the schedule are the same kin
 outside scheduler may use this door and never collides with ours.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from litestar import Request, Response, get, post
@@ -32,8 +33,18 @@ from api.problems import catalogue
 from api.problems.problem import ProblemError
 from api.service import Service, service_of
 from sync.engage import Follower, State
+from sync.runs import Cause, RunState
 
 BODY_BYTES_MAX: Final = 4 * 1024
+
+AT_ONCE_MAX: Final = 3
+"""Runs asked for that may be under way or wait at once, for one tenant."""
+
+LATEST: Final = 20
+"""How many of the latest runs are looked at to count them."""
+
+ASKED_FOR: Final = timedelta(minutes=12)
+"""No run that was asked for takes or waits longer; older ones have lost their process."""
 
 TENANT: Final = Parameter(
     "tenant", "path", str, "The tenant's name; the key's own.", required=True, example="acme"
@@ -141,6 +152,7 @@ async def post_sync_run(request: Request[Any, Any, Any]) -> Response[bytes]:
     service = service_of(request)
     follower = follower_of(request, service)
     wanted = read_small(await json_body(request), RunRequest)
+    await _check_turn(service, follower.tenant.name)
     run = run_document(
         await service.synchronisation.run_now(
             follower.tenant.name, wait_seconds=wanted.wait_seconds
@@ -208,6 +220,25 @@ async def list_sync_batches(request: Request[Any, Any, Any]) -> Response[bytes]:
     if len(found) > limit:
         return answer(BatchPage(documents, write_cursor(found[limit - 1].id)))
     return answer(BatchPage(documents))
+
+
+async def _check_turn(service: Service, tenant: str) -> None:
+    """Refuse a run where enough of them wait already: each keeps a connection while it does."""
+    latest = await service.synchronisation.runs(tenant, limit=LATEST)
+    since = datetime.now(UTC) - ASKED_FOR
+    waiting = [
+        run
+        for run in latest
+        if run.cause is Cause.REQUEST
+        and run.state in {RunState.WAITING, RunState.RUNNING}
+        and run.asked_at > since
+    ]
+    if len(waiting) >= AT_ONCE_MAX:
+        raise ProblemError(
+            catalogue.TOO_MANY_REQUESTS,
+            f"{len(waiting)} runs that were asked for are under way or wait for their turn",
+            headers={"Retry-After": "5"},
+        )
 
 
 def follower_of(request: Request[Any, Any, Any], service: Service) -> Follower:

@@ -1,0 +1,63 @@
+"""The wires as the service has them: one follower a tenant that has an Engage, and the schedule.
+
+The one hard idea: a unit of work keeps a connection while it waits for others, so the wires' pool
+must hold more connections than all units together can keep, or they would wait for each other.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+from api.configuration import Configuration
+from ledger.outbox import Consumer, Outbox
+from ledger.posting import Books
+from ledger.tenants import Catalogue
+from sync.engage import Follower, marks
+from sync.leadership import Connect
+from sync.service import Synchronisation
+
+CONNECTIONS_SHARED: Final = 8
+"""For webhooks, points logs and the lanes of pushes."""
+
+CONNECTIONS_A_TENANT: Final = 4
+"""Kept by its units: a run asked for, the push inside it, a round of questions, one in reserve."""
+
+
+def wires_connections(configuration: Configuration) -> int:
+    """The most connections that the wires of one process use, the leader's own apart."""
+    followers = sum(tenant.engage is not None for tenant in configuration.tenants)
+    return CONNECTIONS_SHARED + CONNECTIONS_A_TENANT * followers
+
+
+@contextlib.asynccontextmanager
+async def open_wires(
+    configuration: Configuration, books: Books, connect_leader: Connect, *, runs_schedule: bool
+) -> AsyncIterator[Synchronisation]:
+    """The wires of every tenant that has an Engage, closed with the block."""
+    followers = [
+        Follower(books.catalogue.tenants[tenant.declaration.name], tenant.engage, books)
+        for tenant in configuration.tenants
+        if tenant.engage is not None
+    ]
+    synchronisation = Synchronisation(books, followers, connect=connect_leader)
+    if runs_schedule:
+        synchronisation.schedule.start()
+    try:
+        yield synchronisation
+    finally:
+        await synchronisation.close()
+
+
+def outbox_of(configuration: Configuration, catalogue: Catalogue) -> Outbox:
+    """Who is to be told of changes: Engage, of the points of tenants that have one."""
+    told = (Consumer(marks.CONSUMER, per_account=True),)
+    return Outbox(
+        {
+            definition.id: told
+            for tenant in configuration.tenants
+            if tenant.engage is not None
+            for definition in catalogue.definitions_of(
+                catalogue.tenants[tenant.declaration.name].id
+            )
+        }
+    )
