@@ -12,19 +12,19 @@ from ledger.postgres.problems import EmbeddedServerError, UnusableFolderError
 from ledger.postgres.server import prepare
 
 
-async def test_data_is_kept_from_one_run_to_the_next(data_folder: Path, major: int) -> None:
-    async with open_database(folder=data_folder, major=major) as database:
+async def test_data_is_kept_from_one_run_to_the_next(new_folder: Path, major: int) -> None:
+    async with open_database(folder=new_folder, major=major) as database:
         connection = await connect(database.dsn_owner)
         await connection.execute("CREATE SCHEMA s; CREATE TABLE s.kept AS SELECT 41 AS answer")
         await connection.close()
-    assert is_free(data_folder / "alive.lock")
+    assert is_free(new_folder / "alive.lock")
 
-    async with open_database(folder=data_folder, major=major) as database:
+    async with open_database(folder=new_folder, major=major) as database:
         connection = await connect(database.dsn_owner)
         assert await connection.fetchval("SELECT answer FROM s.kept") == 41
         await connection.close()
-    assert is_free(data_folder / "alive.lock")
-    assert {entry.name for entry in data_folder.iterdir()} == {
+    assert is_free(new_folder / "alive.lock")
+    assert {entry.name for entry in new_folder.iterdir()} == {
         "alive.lock",
         "cluster",
         "start.log",
@@ -73,15 +73,15 @@ async def test_the_service_may_do_nothing_that_was_not_granted(
         server.stop()
 
 
-def test_the_folder_is_closed_to_everyone_else(data_folder: Path, major: int) -> None:
-    server = start(data_folder, major=major, profile=Profile.TESTS)
+def test_the_folder_is_closed_to_everyone_else(new_folder: Path, major: int) -> None:
+    server = start(new_folder, major=major, profile=Profile.TESTS)
     try:
-        for place in (data_folder, data_folder / "cluster", data_folder / "socket"):
+        for place in (new_folder, new_folder / "cluster", new_folder / "socket"):
             assert stat.S_IMODE(place.stat().st_mode) == 0o700
         account = server.folder.account.uid
         assert account != 0
-        assert (data_folder / "cluster").stat().st_uid == account
-        assert data_folder.stat().st_uid == os.geteuid()
+        assert (new_folder / "cluster").stat().st_uid == account
+        assert new_folder.stat().st_uid == os.geteuid()
     finally:
         server.stop()
 

@@ -160,11 +160,9 @@ def test_an_ordinary_user_runs_the_server_as_themselves(nobody: Account, major: 
 
 @as_root
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="takes rights away with setpriv")
-def test_root_without_the_right_to_change_accounts_is_told_so(
-    data_folder: Path, major: int
-) -> None:
+def test_root_without_the_right_to_change_accounts_is_told_so(new_folder: Path, major: int) -> None:
     """As in a container that was given no capabilities."""
-    start = f"start(Path({str(data_folder)!r}), major={major})"
+    start = f"start(Path({str(new_folder)!r}), major={major})"
     said = subprocess.run(
         [
             *("setpriv", "--bounding-set=-setuid,-setgid", sys.executable, "-c"),

@@ -127,15 +127,15 @@ def test_the_second_user_joins_and_the_last_one_stops(data_folder: Path, major: 
     assert nothing_runs(data_folder)
 
 
-def test_processes_that_start_together_share_one_server(data_folder: Path, major: int) -> None:
-    with OtherProcess(data_folder, major) as one, OtherProcess(data_folder, major) as other:
+def test_processes_that_start_together_share_one_server(new_folder: Path, major: int) -> None:
+    with OtherProcess(new_folder, major) as one, OtherProcess(new_folder, major) as other:
         one.ready()
         other.ready()
-        running = postmaster_of(data_folder)
+        running = postmaster_of(new_folder)
         one.leave()
-        assert postmaster_of(data_folder) == running
+        assert postmaster_of(new_folder) == running
         other.leave()
-    assert nothing_runs(data_folder)
+    assert nothing_runs(new_folder)
 
 
 def test_a_killed_user_leaves_the_server_to_the_others(
@@ -163,17 +163,17 @@ def test_what_a_killed_user_left_behind_is_ended_by_the_next(data_folder: Path, 
 
 @pytest.mark.parametrize("after_seconds", [0.4, 0.6, 0.8, 1.0, 1.2])
 def test_a_start_killed_at_any_moment_does_no_harm(
-    data_folder: Path, major: int, after_seconds: float
+    new_folder: Path, major: int, after_seconds: float
 ) -> None:
     """The moments fall into initdb, making the roles, and starting the server."""
-    with OtherProcess(data_folder, major) as killed:
+    with OtherProcess(new_folder, major) as killed:
         time.sleep(after_seconds)
         killed.kill()
-    share = start(data_folder, major=major, profile=Profile.TESTS)
+    share = start(new_folder, major=major, profile=Profile.TESTS)
     assert asyncio.run(answers(share.dsn_service))
     share.stop()
-    assert nothing_runs(data_folder)
-    assert not list(data_folder.glob("cluster.unfinished-*"))
+    assert nothing_runs(new_folder)
+    assert not list(new_folder.glob("cluster.unfinished-*"))
 
 
 async def test_a_killed_postmaster_comes_back_with_everything_committed(
@@ -257,9 +257,9 @@ def test_the_number_of_a_dead_postmaster_may_belong_to_another_program(
     assert nothing_runs(data_folder)
 
 
-async def test_a_cancelled_start_leaves_nothing_behind(data_folder: Path, major: int) -> None:
+async def test_a_cancelled_start_leaves_nothing_behind(new_folder: Path, major: int) -> None:
     async def use() -> None:
-        async with open_database(folder=data_folder, major=major, profile=Profile.TESTS):
+        async with open_database(folder=new_folder, major=major, profile=Profile.TESTS):
             await asyncio.sleep(WAIT_SECONDS_MAX)
 
     for seconds in (0.0, 0.3, 0.7, 2.0):
@@ -268,7 +268,7 @@ async def test_a_cancelled_start_leaves_nothing_behind(data_folder: Path, major:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert nothing_runs(data_folder)
+        assert nothing_runs(new_folder)
 
 
 async def test_a_server_whose_folder_was_deleted_is_still_stopped(
