@@ -58,7 +58,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     while (folder / "postgres").exists() and time.monotonic() < deadline:
         # Stops the server unless a worker still uses it; ours never did.
         prepare(folder / "postgres", major=MAJOR).stop()
-        shutil.rmtree(folder / "postgres", ignore_errors=True)
+        if is_free(folder / "postgres" / "alive.lock"):
+            break
+        time.sleep(0.05)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -9,6 +9,7 @@ PostgreSQL's own business.
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -137,7 +138,7 @@ def take_alive(folder: DataFolder, given_up: threading.Event) -> FileLock:
                 break
             if running(folder) is None and waited > ORPHAN_SECONDS:
                 means = signal.SIGQUIT if waited < STUBBORN_SECONDS else signal.SIGKILL
-                _signal_orphans(folder, means)
+                _signal_all(folder, means)
             _require_seen(folder, waited)
     except BaseException:
         alive.close()
@@ -165,7 +166,7 @@ def stop(folder: DataFolder, process: subprocess.Popen[bytes] | None) -> None:
                 return
             found = running(folder)
             if found is None:
-                _signal_orphans(folder, max(means, signal.SIGQUIT))
+                _signal_all(folder, max(means, signal.SIGQUIT))
             elif found.pid != signalled:
                 _signal(found.pid, means)
                 signalled = found.pid
@@ -217,11 +218,19 @@ def _remove_stale_pid_file(folder: DataFolder) -> None:
         (folder.cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
-def _signal_orphans(folder: DataFolder, means: signal.Signals) -> None:
-    """Signal the backends whose postmaster is gone, known by the title PostgreSQL gives them."""
+def _signal_all(folder: DataFolder, means: signal.Signals) -> None:
+    """Signal what is left when no postmaster can be named by its pid file.
+
+    Either it was killed, and backends are left, known by the title PostgreSQL gives them; or its
+    files were taken away, and it is left too, known by how it was started.
+    """
     title = f"postgres: {folder.cluster_name}"
+    started = f"bin/postgres -D .*cluster_name={folder.cluster_name} "
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and _command_line(int(entry.name)).startswith(title):
+        if not entry.name.isdigit():
+            continue
+        command_line = _command_line(int(entry.name))
+        if command_line.startswith(title) or re.search(started, command_line):
             _signal(int(entry.name), means)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -269,6 +270,23 @@ async def test_a_cancelled_start_leaves_nothing_behind(new_folder: Path, major: 
         with pytest.raises(asyncio.CancelledError):
             await task
         assert nothing_runs(new_folder)
+
+
+def test_a_server_whose_files_were_deleted_is_ended_by_the_next_start(
+    data_folder: Path, major: int
+) -> None:
+    with OtherProcess(data_folder, major) as other:
+        other.ready()
+        running = postmaster_of(data_folder)
+        other.kill()
+    shutil.rmtree(data_folder / "cluster")
+    begun = time.monotonic()
+    share = start(data_folder, major=major, profile=Profile.TESTS)
+    assert time.monotonic() - begun < WAIT_SECONDS_MAX / 2, "it was waited for, not ended"
+    assert not Path(f"/proc/{running}/exe").exists()
+    assert asyncio.run(answers(share.dsn_service))
+    share.stop()
+    assert nothing_runs(data_folder)
 
 
 async def test_a_server_whose_folder_was_deleted_is_still_stopped(
