@@ -39,14 +39,31 @@ class Program:
 
     Attributes:
         name: What people are told it is.
-        address: Where it answers, without a slash at the end.
+        address: Where it answers, without a slash at the end; known once it is ready.
     """
 
     name: str
-    address: str
     process: asyncio.subprocess.Process
     log: Path
-    listening: "asyncio.Task[None] | None" = None
+    address: str = ""
+    _keeping: "asyncio.Task[None] | None" = None
+
+    async def ready(self, words: str) -> None:
+        """Wait for the line with these words in it; its last word is the address.
+
+        Raises:
+            ProgramEndedError: it ended instead, or takes too long.
+        """
+        try:
+            self.address = await asyncio.wait_for(self._address(words), READY_SECONDS_MAX)
+        except EOFError:
+            await self.process.wait()
+            raise self.ended() from None
+        except TimeoutError:
+            seconds = f"{READY_SECONDS_MAX:.0f} seconds"
+            sentence = f"{self.name} was not ready in {seconds}{said_last(self.log)}"
+            raise ProgramEndedError(sentence) from None
+        self._keeping = asyncio.create_task(self._keep_what_is_said())
 
     def ended(self) -> ProgramEndedError:
         """What to say of its end."""
@@ -64,34 +81,49 @@ class Program:
         except TimeoutError:
             self.process.kill()
             status = await self.process.wait()
-        if self.listening is not None:
-            await self.listening
+        if self._keeping is not None:
+            await self._keeping
         return status
+
+    async def _address(self, words: str) -> str:
+        """The last word of the line with these words in it.
+
+        Raises:
+            EOFError: the program closed its output before.
+        """
+        output = self.process.stdout
+        while output is not None and (line := await output.readline()):
+            self._keep(line)
+            text = line.decode(errors="replace")
+            if words in text:
+                return text.split()[-1]
+        raise EOFError
+
+    async def _keep_what_is_said(self) -> None:
+        """Until it says no more; a program that nobody listens to would get stuck."""
+        output = self.process.stdout
+        while output is not None and (content := await output.read(OUTPUT_BYTES)):
+            self._keep(content)
+
+    def _keep(self, content: bytes) -> None:
+        with self.log.open("ab") as said:
+            said.write(content)
 
 
 @contextlib.asynccontextmanager
-async def running(
-    name: str,
-    module: str,
-    *arguments: str,
-    ready: str,
-    log: Path,
-    environment: Mapping[str, str],
+async def started(
+    name: str, module: str, *arguments: str, log: Path, environment: Mapping[str, str]
 ) -> AsyncIterator[Program]:
-    """A Python module run as a program, for as long as the block lasts.
+    """A Python module run as a program for as long as the block lasts; it has yet to get ready.
 
     Args:
         name: What people are told it is.
         module: As in `python -m`.
         arguments: Of its command line.
-        ready: What the line says in which it tells its address, as the last word.
         log: Where what it says is kept.
         environment: Its environment.
-
-    Raises:
-        ProgramEndedError: it ended instead of being ready.
     """
-    with log.open("wb") as said:
+    with _begun(log) as said:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", module, *arguments),
             stdin=asyncio.subprocess.PIPE,
@@ -100,13 +132,17 @@ async def running(
             env=dict(environment),
             start_new_session=True,
         )
-        program = Program(name, "", process, log)
-        try:
-            program.address = await _ready(program, said, ready)
-            program.listening = asyncio.create_task(_listen(process, said))
-            yield program
-        finally:
-            await program.stop()
+    program = Program(name, process, log)
+    try:
+        yield program
+    finally:
+        await program.stop()
+
+
+def _begun(log: Path) -> BinaryIO:
+    """A log without what an earlier run said, to be written at its end by whoever writes."""
+    log.write_bytes(b"")
+    return log.open("ab")
 
 
 async def while_running(programs: Sequence[Program], work: Coroutine[Any, Any, Result]) -> Result:
@@ -133,43 +169,3 @@ def said_last(log: Path) -> str:
     """The last lines of a log, indented, to stand after a sentence."""
     lines = log.read_text(errors="replace").splitlines()[-SAID_LINES:]
     return "".join(f"\n    {line}" for line in lines)
-
-
-async def _ready(program: Program, said: BinaryIO, ready: str) -> str:
-    """Wait until a program is ready; answers its address.
-
-    Raises:
-        ProgramEndedError: it ended instead, or takes too long.
-    """
-    try:
-        return await asyncio.wait_for(_address(program.process, said, ready), READY_SECONDS_MAX)
-    except EOFError:
-        await program.process.wait()
-        raise program.ended() from None
-    except TimeoutError:
-        seconds = f"{READY_SECONDS_MAX:.0f} seconds"
-        sentence = f"{program.name} was not ready in {seconds}{said_last(program.log)}"
-        raise ProgramEndedError(sentence) from None
-
-
-async def _address(process: asyncio.subprocess.Process, said: BinaryIO, ready: str) -> str:
-    """Wait for the line that tells the address.
-
-    Raises:
-        EOFError: the program closed its output before.
-    """
-    output = process.stdout
-    while output is not None and (line := await output.readline()):
-        said.write(line)
-        said.flush()
-        text = line.decode(errors="replace")
-        if ready in text:
-            return text.split()[-1]
-    raise EOFError
-
-
-async def _listen(process: asyncio.subprocess.Process, said: BinaryIO) -> None:
-    """Keep what a program says to its end; one that nobody listens to would get stuck."""
-    while process.stdout is not None and (content := await process.stdout.read(OUTPUT_BYTES)):
-        said.write(content)
-        said.flush()

@@ -21,7 +21,7 @@ from api.configuration import load
 from api.demonstration.doors import DoorError
 from api.demonstration.engage import EngageError
 from api.demonstration.folder import DemoFolder, FolderInUseError
-from api.demonstration.programs import Program, ProgramEndedError, running, while_running
+from api.demonstration.programs import Program, ProgramEndedError, started, while_running
 from api.demonstration.shop import Shop, open_shop
 from api.demonstration.steps import Steps
 from api.demonstration.story import Stage, shop_key, tell, tell_everything_again
@@ -29,6 +29,8 @@ from api.demonstration.summary import Addresses, show_addresses, show_summary
 
 PORT: Final = 8080
 ENGAGE_SAVES_SECONDS: Final = "2"
+STAND_IN_READY: Final = " ready at "
+SERVICE_READY: Final = "Listening on "
 
 TROUBLE: Final = (DoorError, EngageError, ProgramEndedError)
 
@@ -100,7 +102,7 @@ async def _demonstrate(wishes: Wishes, folder: DemoFolder, environment: dict[str
     customers = folder.customers(wishes.customers)
     if customers > wishes.customers:
         OUT.print(f"These are the books of {customers:,} customers already, so the demo is too.")
-    shop = await asyncio.to_thread(open_shop, customers)
+    reading = asyncio.create_task(asyncio.to_thread(open_shop, customers))
     is_engage_whole = folder.engage_is_whole()
     async with contextlib.AsyncExitStack() as stack:
         with steps.step("Starting") as step:
@@ -112,6 +114,7 @@ async def _demonstrate(wishes: Wishes, folder: DemoFolder, environment: dict[str
             key = await while_running(cast.all, shop_key(stage))
             if not is_engage_whole:
                 await while_running(cast.all, tell_everything_again(stage))
+            shop = await reading
             step.say("Engage, MoEngage and the service")
         results = await while_running(cast.all, tell(stage, shop, key, steps))
         show_summary(OUT, results)
@@ -135,44 +138,45 @@ async def _cast(
     wishes: Wishes, folder: DemoFolder, environment: dict[str, str]
 ) -> AsyncIterator[Cast]:
     """All programs, started in the order in which they need each other."""
+    async with (
+        _engage(folder, environment) as engage,
+        started(
+            *("MoEngage", "sandbox.moengage", "--with-parent"),
+            log=folder.log("moengage"),
+            environment=environment,
+        ) as moengage,
+    ):
+        await engage.ready(STAND_IN_READY)
+        folder.write_configuration(engage.address, wishes.postgres)
+        async with started(
+            *("The service", "api", "--config", str(folder.configuration)),
+            *("serve", "--migrate", "--with-parent", "--port", str(_port(wishes.port))),
+            log=folder.log("service"),
+            environment=environment,
+        ) as service:
+            await service.ready(SERVICE_READY)
+            await moengage.ready(STAND_IN_READY)
+            yield Cast(service, engage, moengage)
+
+
+@contextlib.asynccontextmanager
+async def _engage(folder: DemoFolder, environment: dict[str, str]) -> AsyncIterator[Program]:
+    """The stand-in Engage, with what it held before; noted in the end is if it kept it all."""
     folder.write_engage_settings()
-    engage = running(
-        "Engage",
-        "sandbox.engage",
-        "--with-parent",
-        *("--config", str(folder.engage_settings)),
-        *("--state", str(folder.engage_state), "--save-seconds", ENGAGE_SAVES_SECONDS),
-        ready=" ready at ",
-        log=folder.log("engage"),
-        environment=environment,
-    )
-    moengage = running(
-        "MoEngage",
-        "sandbox.moengage",
-        "--with-parent",
-        ready=" ready at ",
-        log=folder.log("moengage"),
-        environment=environment,
-    )
-    async with contextlib.AsyncExitStack() as stack:
-        folder.note_engage(is_whole=False)
-        follower = await stack.enter_async_context(engage)
-        folder.write_configuration(follower.address, wishes.postgres)
-        service = await stack.enter_async_context(
-            running(
-                "The service",
-                "api",
-                *("--config", str(folder.configuration)),
-                *("serve", "--migrate", "--with-parent", "--port", str(_port(wishes.port))),
-                ready="Listening on ",
-                log=folder.log("service"),
-                environment=environment,
-            )
-        )
-        relay = await stack.enter_async_context(moengage)
-        yield Cast(service, follower, relay)
-    if follower.process.returncode == 0:
-        folder.note_engage(is_whole=True)
+    folder.note_engage(is_whole=False)
+    program = None
+    try:
+        async with started(
+            *("Engage", "sandbox.engage", "--with-parent"),
+            *("--config", str(folder.engage_settings), "--state", str(folder.engage_state)),
+            *("--save-seconds", ENGAGE_SAVES_SECONDS),
+            log=folder.log("engage"),
+            environment=environment,
+        ) as program:
+            yield program
+    finally:
+        if program is not None and program.process.returncode == 0:
+            folder.note_engage(is_whole=True)
 
 
 def _port(wanted: int | None) -> int:
