@@ -117,8 +117,16 @@ class Desk:
 
     async def history(self, contact: ContactId) -> list[Transaction]:
         """A member's transactions, the first recorded first."""
+        found: list[Transaction] = []
         async with self.pool.acquire() as connection:
-            found = await reading.transactions_of(connection, self.tenant, contact, limit=1000)
+            while page := await reading.transactions_of(
+                connection,
+                self.tenant,
+                contact,
+                before=found[-1].number if found else None,
+                limit=reading.PAGE_MAX,
+            ):
+                found += page
         return found[::-1]
 
     async def trial(self) -> TrialBalance:
