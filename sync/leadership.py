@@ -73,7 +73,7 @@ class Leadership:
         while True:
             try:
                 await self._lead_once()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was, somebody must lead again
                 logger.warning("leadership name=%s lost=%s", self._name, type(error).__name__)
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -10,13 +10,16 @@ import contextlib
 import hashlib
 import time
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from ledger.connection import Pool
 
 LOOK_AGAIN_SECONDS: Final = 0.1
+
+Lent: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
 
 class BusyError(Exception):
@@ -41,15 +44,32 @@ async def unit(pool: Pool, name: str, *, wait_seconds: float = 0) -> AsyncIterat
         BusyError: somebody else still has it.
     """
     key = lock_key(name)
-    deadline = time.monotonic() + wait_seconds
-    async with pool.acquire() as connection:
-        while not await connection.fetchval("select pg_try_advisory_lock($1)", key):
-            if time.monotonic() >= deadline:
-                raise BusyError(f"{name} is under way elsewhere")
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    connection = await _locked(pool, key, time.monotonic() + wait_seconds)
+    if connection is None:
+        raise BusyError(f"{name} is under way elsewhere")
+    try:
+        yield
+    finally:
+        # A lost connection has given the lock back already; the pool gives back all others.
+        with contextlib.suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):
+            await connection.fetchval("select pg_advisory_unlock($1)", key)
+        await pool.release(connection)
+
+
+async def _locked(
+    pool: Pool, key: int, deadline: float
+) -> "PoolConnectionProxy[asyncpg.Record] | None":
+    """A connection that holds the lock; none is kept while somebody else has it."""
+    while True:
+        connection = await pool.acquire()
         try:
-            yield
-        finally:
-            # A lost connection has given the lock back already.
-            with contextlib.suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):
-                await connection.fetchval("select pg_advisory_unlock($1)", key)
+            held = await connection.fetchval("select pg_try_advisory_lock($1)", key)
+        except BaseException:
+            await pool.release(connection)
+            raise
+        if held:
+            return connection
+        await pool.release(connection)
+        if time.monotonic() >= deadline:
+            return None
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)

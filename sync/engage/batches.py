@@ -57,14 +57,15 @@ TAKE_UP = """
 """
 
 RECORD = """
-    -- What was learned of a batch, if it is still where it was. Index: batch_pk.
+    -- What was learned of a batch, if it is still where it was; one that was settled keeps why it
+    -- had to be. Index: batch_pk.
     update engage.batch set state = $3, next_action_at = $4,
         finished_at = case when $5::boolean then $6::timestamptz end,
         answered_at = case when $7::boolean then $6::timestamptz else answered_at end,
         polls = polls + $8::integer,
         engage_id = coalesce($9, engage_id), http_status = coalesce($10, http_status),
         status = coalesce($11, status), messages = coalesce($12::jsonb, messages),
-        error = $13
+        error = coalesce($13, case when $3 = 'settled' then error end)
     where id = $1 and state = $2
     returning id
 """

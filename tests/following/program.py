@@ -1,5 +1,6 @@
 """A small loyalty program, its books, and an Engage that follows it: a real process of its own."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -105,6 +106,7 @@ class Program:
     address: str
     stack: AsyncExitStack
     clock: Clock
+    session: str
     now: Now | None = None
     keys: Iterator[int] = field(default_factory=lambda: iter(range(1, 10**9)))
 
@@ -223,7 +225,13 @@ async def open_program(
     now: Callable[[], datetime] | None,
 ) -> Program:
     """The tenant's books in this database, closed with the stack."""
-    pool = await asyncpg.create_pool(database.dsn_service, min_size=1, max_size=12)
+    session = f"program {os.getpid()}"
+    pool = await asyncpg.create_pool(
+        database.dsn_service,
+        min_size=1,
+        max_size=12,
+        server_settings={"application_name": session, "timezone": "UTC"},
+    )
     stack.push_async_callback(pool.close)
     declared = TenantDeclaration(
         name=TENANT,
@@ -237,4 +245,4 @@ async def open_program(
     outbox = Outbox({number: (Consumer(1, per_account=True),) for number in catalogue.definitions})
     books = Books(pool, catalogue, outbox=outbox, clock=now)
     stopped = now if isinstance(now, Now) else None
-    return Program(database, pool, books, catalogue, address, stack, Clock(now), stopped)
+    return Program(database, pool, books, catalogue, address, stack, Clock(now), session, stopped)

@@ -155,6 +155,20 @@ async def test_whoever_waits_for_a_unit_gets_it(program: Program) -> None:
     assert [word.split()[1] for word in order] == ["begins", "ends"] * 3
 
 
+async def test_those_who_wait_leave_connections_to_those_who_work(program: Program) -> None:
+    done = 0
+
+    async def work() -> None:
+        nonlocal done
+        async with unit(program.pool, "one", wait_seconds=20):
+            async with asyncio.timeout(2):
+                await program.pool.fetchval("select pg_sleep(0.01)")
+            done += 1
+
+    await asyncio.gather(*(work() for _ in range(3 * program.pool.get_max_size())))
+    assert done == 3 * program.pool.get_max_size()
+
+
 async def test_the_service_sweeps_what_has_fallen_due(
     program: Program, wires: Synchronisation
 ) -> None:

@@ -1,4 +1,4 @@
-"""Replicas killed at any moment, Engage misbehaving: nothing is lost, and nothing old stands."""
+"""Replicas killed, sessions cut, Engage misbehaving: nothing is lost, and nothing old stands."""
 
 import asyncio
 import random
@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from ledger.postgres import Database
+from ledger.postgres import Database, connect
 from tests.following.program import Sandbox, member, open_program
 from tests.following.pusher import fast_clock
 
@@ -30,11 +30,12 @@ async def test_replicas_killed_again_and_again_leave_engage_with_the_newest_tota
         rate={"requestsPerSecondMax": None},
     )
     engage.fault(
-        {"kind": "drop-after", "probability": 0.05, "path": "*/balances"},
-        {"kind": "drop-before", "probability": 0.05, "path": "*/balances"},
-        {"kind": "error-after", "probability": 0.05, "path": "*/balances"},
-        {"kind": "error-before", "probability": 0.05},
-        {"kind": "slow-after", "probability": 0.1, "milliseconds": 100},
+        {"kind": "drop-after", "probability": 0.1, "path": "*/balances"},
+        {"kind": "drop-before", "probability": 0.1, "path": "*/balances"},
+        {"kind": "error-after", "probability": 0.1, "path": "*/balances"},
+        {"kind": "error-before", "probability": 0.1},
+        {"kind": "slow-before", "probability": 0.5, "milliseconds": 20, "millisecondsMax": 200},
+        {"kind": "slow-after", "probability": 0.5, "milliseconds": 20, "millisecondsMax": 200},
     )
     async with AsyncExitStack() as stack:
         program = await open_program(database, engage_address, stack, lambda: fast_clock(base))
@@ -51,6 +52,8 @@ async def test_replicas_killed_again_and_again_leave_engage_with_the_newest_tota
         for _ in range(KILLS):
             replica = await asyncio.to_thread(start, database.dsn_service, engage_address, base)
             await asyncio.sleep(chance.uniform(0.05, 0.5))
+            await cut_sessions(database, program.session)
+            await asyncio.sleep(chance.uniform(0.05, 0.5))
             replica.kill()
             replica.wait()
             assert replica.stdout is not None
@@ -63,6 +66,17 @@ async def test_replicas_killed_again_and_again_leave_engage_with_the_newest_tota
                 pass
     assert engage.balances() == {contact: total for contact, total in expected.items() if total}
     assert engage.findings()["counts"] == {}
+
+
+async def cut_sessions(database: Database, ours: str) -> None:
+    """End every session of the database but ours, as when PostgreSQL is killed and comes back."""
+    cutter = await connect(database.dsn_service)
+    await cutter.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = current_user "
+        "and datname = current_database() and application_name <> $1 and pid <> pg_backend_pid()",
+        ours,
+    )
+    await cutter.close()
 
 
 def start(dsn: str, address: str, base: datetime) -> "subprocess.Popen[str]":

@@ -31,7 +31,9 @@ async def test_a_connection_dropped_before_the_work_is_settled_by_reading(
     _passes(program, seconds=60)
     settled = await follower.settle()
     assert (settled.read, settled.again) == (1, 1)
-    assert await program.states() == ["settled"]
+    (batch,) = await follower.batches()
+    assert batch.state is State.SETTLED
+    assert batch.error == pushed.trouble, "why it had to be settled can still be seen"
     await _to_the_end(program, follower, engage)
     assert engage.balances() == {member(1001): Decimal(100)}
     assert len(engage.requests("/balances")) == 2
