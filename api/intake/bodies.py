@@ -1,16 +1,28 @@
 """Taking a body in: only JSON, only so large."""
 
+import asyncio
 from typing import Any, Final
 
 from litestar import Request
 from litestar.exceptions import InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
-from api.problems.catalogue import BODY_TOO_LARGE, JSON_INVALID, MEDIA_TYPE_UNSUPPORTED
+from api.problems.catalogue import (
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    JSON_INVALID,
+    MEDIA_TYPE_UNSUPPORTED,
+)
 from api.problems.problem import ProblemError
 
 BODY_BYTES_MAX: Final = 2 * 1024 * 1024
 """Of a body of transactions: a thousand of them, with room."""
+
+BODY_SECONDS_MAX: Final = 30.0
+"""How long a body may take to come."""
+
+CLOSE: Final = {"Connection": "close"}
+"""What is left of a body that is no longer waited for must not be taken for the next request."""
 
 
 async def json_body(request: Request[Any, Any, Any]) -> bytes:
@@ -32,11 +44,14 @@ async def raw_body(request: Request[Any, Any, Any]) -> bytes:
     """The body of a request as it came.
 
     Raises:
-        ProblemError: it is larger than the handler allows (`body_too_large`), or the caller hung
-            up before its end.
+        ProblemError: it is larger than the handler allows (`body_too_large`), took longer than
+            `BODY_SECONDS_MAX` (`body_too_slow`), or the caller hung up before its end.
     """
     try:
-        return await request.body()
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            return await request.body()
+    except TimeoutError:
+        raise ProblemError(BODY_TOO_SLOW, "the body did not come in time", headers=CLOSE) from None
     except RequestEntityTooLarge:
         bytes_max = request.route_handler.resolve_request_max_body_size()
         detail = f"the body is larger than {bytes_max} bytes"

@@ -72,6 +72,13 @@ METHOD_NOT_ALLOWED: Final = ProblemType(
     "The address does not know this method",
     "The `Allow` header lists the methods it knows.",
 )
+BODY_TOO_SLOW: Final = ProblemType(
+    "body_too_slow",
+    408,
+    "The body came too slowly",
+    "The service waits half a minute for a body. Send the same request again, over a connection "
+    "that holds; nothing was booked.",
+)
 BODY_TOO_LARGE: Final = ProblemType(
     "body_too_large",
     413,
@@ -312,6 +319,7 @@ CATALOGUE: Final[dict[str, ProblemType]] = {
         SCOPE_MISSING,
         NOT_FOUND,
         METHOD_NOT_ALLOWED,
+        BODY_TOO_SLOW,
         BODY_TOO_LARGE,
         MEDIA_TYPE_UNSUPPORTED,
         MESSAGE_REFUSED,

@@ -61,6 +61,7 @@ RECEIVE: Final = Operation(
         catalogue.MESSAGE_REFUSED,
         catalogue.SIGNATURE_INVALID,
         catalogue.NOT_FOUND,
+        catalogue.BODY_TOO_SLOW,
         catalogue.BODY_TOO_LARGE,
     ),
     security="signature",

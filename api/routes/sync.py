@@ -86,6 +86,7 @@ POST_RUN: Final = Operation(
         catalogue.JSON_INVALID,
         catalogue.REQUEST_INVALID,
         catalogue.NOT_FOUND,
+        catalogue.BODY_TOO_SLOW,
         catalogue.BODY_TOO_LARGE,
         catalogue.MEDIA_TYPE_UNSUPPORTED,
     ),

@@ -37,6 +37,7 @@ from ledger.requests import Request as Asked
 POSTING_PROBLEMS: Final = (
     catalogue.JSON_INVALID,
     catalogue.REQUEST_INVALID,
+    catalogue.BODY_TOO_SLOW,
     catalogue.BODY_TOO_LARGE,
     catalogue.MEDIA_TYPE_UNSUPPORTED,
 )

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from api.command_line import main
 from ledger.postgres import Database
+from sandbox.launch import launched
 
 CONFIGURATION = """
 [tenants.acme]
@@ -173,6 +174,39 @@ def test_a_database_that_is_not_there(terminal: Terminal) -> None:
 def test_a_tenant_without_an_engage_has_nothing_to_sync(terminal: Terminal) -> None:
     for words in (("sync", "run", "acme"), ("sync", "status", "acme")):
         assert "tenant acme has no Engage" in terminal.fails(*words)
+
+
+def test_a_changed_scale_is_refused_in_a_sentence(terminal: Terminal) -> None:
+    terminal.prints("keys", "list")
+    changed = CONFIGURATION.replace('name = "Points"', 'name = "Points", scale = 2')
+    terminal.path.write_text(changed, encoding="utf-8")
+    assert "has scale 0 in the books; it can't become 2" in terminal.fails("keys", "list")
+
+
+def test_a_sync_by_hand_ends_when_engage_has_what_the_books_have(terminal: Terminal) -> None:
+    with launched("engage", "--set", "balances.jobSeconds=0.2") as engage:
+        section = f"""
+            [tenants.acme.engage]
+            base_url = "{engage.address}"
+            poll_seconds = [0.1]
+            schedule = {{ push = {{ every_seconds = 3600, paused = true }} }}
+        """
+        terminal.path.write_text(CONFIGURATION + section, encoding="utf-8")
+        terminal.variables["POINTMASTER_ACME_ENGAGE_API_KEY"] = "sandbox-key"
+        contacts = {"contacts": [{"id": CONTACT}]}
+        httpx.post(f"{engage.address}/_sandbox/contacts", json=contacts).raise_for_status()
+        with serving(terminal) as (_, address):
+            words = ("--name", "t", "--scope", "admin")
+            key = terminal.prints("keys", "create", "acme", *words).strip()
+            headers = {"Authorization": f"Bearer {key}"}
+            httpx.post(f"{address}/v1/transactions", json=EARN, headers=headers)
+            assert "changes to send │ 1" in terminal.prints("sync", "status", "acme")
+            assert "Engage has what the books have." in terminal.prints("sync", "run", "acme")
+            status = json.loads(terminal.prints("sync", "status", "acme", "--json"))
+            assert (status["marked"], status["unfinished"]) == (0, {})
+        held = httpx.get(f"{engage.address}/_sandbox/balances", params={"definition": 1}).json()
+        assert [(row["contactId"], row["balance"]) for row in held] == [(CONTACT, 250)]
+    assert "trouble" in terminal.prints("sync", "status", "acme")
 
 
 def test_the_service_serves_verifies_and_stops_when_told(terminal: Terminal) -> None:

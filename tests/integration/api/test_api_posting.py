@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from api.intake import bodies
 from tests.doors.house import House, found_errors, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -86,7 +87,7 @@ async def test_partial_returns_round_over_all_of_them(house: House) -> None:
 
 
 async def test_amounts_are_exact_to_the_definitions_scale(house: House) -> None:
-    body = json.dumps(house.asks("earn", definitionId=2, amount=-7)).replace("-7", "0.10")
+    body = json.dumps(house.asks("earn", definitionId=2, amount="?")).replace('"?"', "0.10")
     response = await house.http.post(
         "/v1/transactions", content=body, headers={"Content-Type": "application/json"}
     )
@@ -316,3 +317,20 @@ async def test_a_return_of_what_nobody_booked(house: House) -> None:
         response = await house.post("return", reverses=reverses)
         assert response.status_code == 422
         assert problem(response)["code"] == "original_unknown"
+
+
+async def test_a_body_that_does_not_come_in_time_is_not_waited_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "BODY_SECONDS_MAX", 0.1)
+
+    host, port = house.address.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST /v1/transactions HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100\r\n"
+    kind = "Content-Type: application/json\r\n"
+    authorization = f"Authorization: {house.http.headers['authorization']}\r\n\r\n"
+    writer.write((head + kind + authorization + '{"kind":').encode())
+    answer = await reader.read()  # to its end: the connection is closed
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"body_too_slow"' in answer

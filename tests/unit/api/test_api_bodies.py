@@ -261,7 +261,7 @@ NAMES = st.sampled_from([*CHECKS, "reverses", "kind", "unheardOf"])
 KINDS = st.sampled_from(list(REQUESTS))
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(
     base=st.sampled_from([EARN, RETURN]),
     kind=KINDS,
