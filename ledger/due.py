@@ -6,6 +6,7 @@ throws away; so a balance is the same whether or not a job ran. Working up to an
 yields the very beginning of what working up to a later one yields.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,14 +14,20 @@ from ledger.amounts import Points
 from ledger.draft import Draft, OpenDraft
 from ledger.facts import Allocation
 from ledger.kinds import Kind, LedgerAccount
+from ledger.lots import consumption_order
 from ledger.state import AccountState, LotState
 
 
 class _Boundary(NamedTuple):
-    """An instant at which something falls due; at one instant: time-out, activation, expiry."""
+    """An instant at which something falls due; at one instant: time-out, activation, expiry.
+
+    Attributes:
+        order: Among lots, that of consumption: what lapses soonest repays debt first.
+    """
 
     at: datetime
     rank: int
+    order: tuple[datetime, datetime, int] | None
     number: int
 
 
@@ -62,8 +69,14 @@ def release(draft: Draft, parts: tuple[Allocation, ...], at: datetime) -> None:
     """Give held points back to their lots; those whose validity has passed lapse at once."""
     amount = sum(part.amount for part in parts)
     draft.transfer(LedgerAccount.HELD, LedgerAccount.AVAILABLE, amount, at, parts)
-    for part in parts:
-        settle(draft, draft.account.lots[part.lot], part.amount, at)
+    follow(draft, parts, at)
+
+
+def follow(draft: Draft, parts: Iterable[Allocation], at: datetime) -> None:
+    """Follow points of several lots that entered available together, in order of consumption."""
+    lots = draft.account.lots
+    for part in sorted(parts, key=lambda part: consumption_order(lots[part.lot])):
+        settle(draft, lots[part.lot], part.amount, at)
 
 
 def settle(draft: Draft, lot: LotState, amount: Points, at: datetime) -> None:
@@ -90,15 +103,16 @@ def settle(draft: Draft, lot: LotState, amount: Points, at: datetime) -> None:
 
 def _boundaries(account: AccountState, until: datetime) -> list[_Boundary]:
     found = [
-        _Boundary(hold.expires_at, _TIMEOUT, hold.number)
+        _Boundary(hold.expires_at, _TIMEOUT, None, hold.number)
         for hold in account.holds.values()
         if hold.ended_by is None and hold.expires_at is not None and hold.expires_at <= until
     ]
     for lot in account.lots.values():
         if not lot.active and lot.valid_from <= until:
-            found.append(_Boundary(lot.valid_from, _ACTIVATION, lot.lot))
+            order = consumption_order(lot)
+            found.append(_Boundary(lot.valid_from, _ACTIVATION, order, lot.lot))
         if lot.valid_to is not None and lot.valid_to <= until:
-            found.append(_Boundary(lot.valid_to, _EXPIRY, lot.lot))
+            found.append(_Boundary(lot.valid_to, _EXPIRY, None, lot.lot))
     return found
 
 

@@ -59,6 +59,18 @@ def headroom(lot: LotState, at: datetime) -> int:
     return max(0, least)
 
 
+def lapsed_by(lot: LotState, at: datetime) -> int:
+    """What of a lot had expired by an instant, as far as is known now.
+
+    After its end nothing stands in a lot: whatever then would, had nothing lapsed, has.
+    """
+    if lot.valid_to is None or at < lot.valid_to:
+        return 0
+    if lot.movements is None:
+        return lot.lapsed
+    return sum(change for when, change in lot.movements if when <= at)
+
+
 def consume(
     account: AccountState,
     amount: int,
@@ -131,26 +143,26 @@ def owe(draft: Draft, amount: int, at: datetime, credit: LedgerAccount) -> None:
     """Book what lots could not give as debt; points that came in later repay it as they came.
 
     That happens only to a debit that comes late: at its instant nothing was there, but something
-    is now, and available and debt are never both above zero.
+    came in since. Had the debit been known in time, that would have repaid it, so even points that
+    have lapsed by now do.
     """
     account = draft.account
     draft.transfer(LedgerAccount.DEBT, credit, amount, at)
-    if account.available == 0:
-        return
-    standing = [lot for lot in account.lots.values() if lot.active and lot.remaining]
-    for lot in sorted(standing, key=consumption_order):
-        came_in = max(at, lot.valid_from)
-        _repay(draft, lot, headroom(lot, came_in), came_in)
-        if lot.movements is not None:
-            # What was given back to the lot later still can only repay from then on.
-            _repay(draft, lot, lot.remaining, max(came_in, *(when for when, _ in lot.movements)))
+    active = [lot for lot in account.lots.values() if lot.active]
+    for lot in sorted(active, key=consumption_order):
+        for instant in _instants(lot, account.debt_since or at):
+            if account.debt == 0:
+                return
+            amount = min(headroom(lot, instant), account.debt) if is_valid(lot, instant) else 0
+            if amount > 0:
+                parts = (Allocation(lot.lot, Points(amount)),)
+                take(draft, parts, instant, LedgerAccount.DEBT)
 
 
-def _repay(draft: Draft, lot: LotState, most: int, at: datetime) -> None:
-    amount = Points(min(most, lot.remaining, draft.account.debt))
-    if amount > 0:
-        parts = (Allocation(lot.lot, amount),)
-        draft.transfer(LedgerAccount.AVAILABLE, LedgerAccount.DEBT, amount, at, parts)
+def _instants(lot: LotState, since: datetime) -> list[datetime]:
+    """The instants from `since` on at which more of a lot may have come in."""
+    first = max(since, lot.valid_from)
+    return [first, *sorted({when for when, _ in lot.movements or () if when > first})]
 
 
 def _transfer(

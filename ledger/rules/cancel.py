@@ -8,7 +8,7 @@ Debt that was repaid meanwhile has been paid with other points: it comes back as
 
 from ledger.amounts import Points
 from ledger.draft import Draft
-from ledger.due import settle
+from ledger.due import follow, settle
 from ledger.facts import Allocation, Origin
 from ledger.kinds import Kind, LedgerAccount
 from ledger.requests import Cancel
@@ -32,8 +32,7 @@ def cancel(draft: Draft, request: Cancel, original: Original, moment: Moment) ->
     elif parts:
         amount = sum(part.amount for part in parts)
         draft.transfer(LedgerAccount.REDEEMED, LedgerAccount.AVAILABLE, amount, at, parts)
-        for part in parts:
-            settle(draft, draft.account.lots[part.lot], part.amount, at)
+        follow(draft, parts, at)
     anew = Points(owed_back - repaid)
     if anew:
         valid_to = moment.definition.valid_to(at, at)
@@ -47,11 +46,13 @@ def _bring_back(
 ) -> None:
     """Give points back where the lots they came from stayed with a holder that was merged."""
     at = moment.effective_at
+    brought: list[Allocation] = []
     for part in parts:
         lot = original.elsewhere[part.lot]
         origin = Origin(original.holder, lot.lot)
-        brought = draft.issue(LedgerAccount.REDEEMED, part.amount, at, at, lot.valid_to, origin)
-        settle(draft, brought, part.amount, at)
+        anew = draft.issue(LedgerAccount.REDEEMED, part.amount, at, at, lot.valid_to, origin)
+        brought.append(Allocation(anew.lot, part.amount))
+    follow(draft, brought, at)
 
 
 def _next_back(original: Original, asked: int) -> tuple[int, tuple[Allocation, ...]]:

@@ -10,7 +10,7 @@ from ledger.draft import Draft
 from ledger.due import release
 from ledger.facts import Allocation
 from ledger.kinds import Kind, LedgerAccount
-from ledger.lots import take
+from ledger.lots import consumption_order, take
 from ledger.outcomes import Code, RefusedError
 from ledger.requests import Capture, Hold
 from ledger.rules.context import Moment, Original
@@ -36,6 +36,12 @@ def open_hold(draft: Draft, original: Original, moment: Moment) -> HoldState:
             f"names a transaction of kind {original.kind.word}, not hold",
             "holdId",
         )
+    if original.definition != moment.definition.id:
+        raise RefusedError(
+            Code.ORIGINAL_OF_ANOTHER_DEFINITION,
+            "names a hold of another point definition",
+            "holdId",
+        )
     found = draft.account.holds.get(original.number)
     if found is None or found.ended_by is not None:
         raise RefusedError(
@@ -59,7 +65,9 @@ def capture(draft: Draft, request: Capture, original: Original, moment: Moment) 
             f"{format_amount(held, moment.definition.scale)} are held",
             "amount",
         )
-    spent, rest = split(found.parts, amount)
+    lots = draft.account.lots
+    parts = sorted(found.parts, key=lambda part: consumption_order(lots[part.lot]))
+    spent, rest = split(tuple(parts), amount)
     draft.end_hold(found)
     draft.transfer(LedgerAccount.HELD, LedgerAccount.REDEEMED, amount, moment.effective_at, spent)
     if rest:

@@ -12,7 +12,7 @@ from ledger.amounts import Points
 from ledger.draft import Draft
 from ledger.facts import Allocation
 from ledger.kinds import Kind, LedgerAccount
-from ledger.lots import consume, headroom, owe, take
+from ledger.lots import consume, headroom, lapsed_by, owe, take
 from ledger.outcomes import Code, RefusedError
 from ledger.policies import Returns
 from ledger.requests import Cancel, Return
@@ -77,9 +77,7 @@ def take_back(draft: Draft, request: Return, original: Original, moment: Moment)
     policy = moment.definition.policy_at(at)
     own_lots = [account.lots[number] for number in original.lots]
     # What lapses later than the return had not gone yet: taking it gives back its expiry.
-    gone: int = sum(
-        lot.lapsed for lot in own_lots if lot.valid_to is not None and lot.valid_to <= at
-    )
+    gone = sum(lapsed_by(lot, at) for lot in own_lots)
     gone += sum(lot.lapsed for lot in original.elsewhere.values())
     wanted = max(0, min(asked, original.amount - gone - original.reversed))
     own: list[Allocation] = []

@@ -10,6 +10,7 @@ from ledger.draft import Draft
 from ledger.due import settle
 from ledger.facts import Allocation
 from ledger.kinds import LedgerAccount
+from ledger.lots import consumption_order
 from ledger.outcomes import Code, RefusedError
 from ledger.requests import Extend
 from ledger.rules.context import Moment, Original
@@ -42,22 +43,31 @@ def activate(draft: Draft, original: Original, moment: Moment) -> Points:
     pending = [lot for lot in lots_of(draft, original, moment) if not lot.active and lot.remaining]
     if not pending:
         raise RefusedError(Code.NOTHING_PENDING, "names points that are not pending", "reverses")
-    for lot in pending:
+    released = Points(sum(lot.remaining for lot in pending))
+    for lot in sorted(pending, key=consumption_order):
         amount = lot.remaining
         draft.amend(lot, valid_from=at, valid_to=lot.valid_to)
         parts = (Allocation(lot.lot, amount),)
         draft.transfer(LedgerAccount.PENDING, LedgerAccount.AVAILABLE, amount, at, parts)
         settle(draft, lot, amount, at)
-    return Points(sum(lot.remaining for lot in pending))
+    return released
 
 
 def extend(draft: Draft, request: Extend, original: Original, moment: Moment) -> Points:
-    """Give points a new term; answers how many have one. Refused where they have lapsed."""
+    """Give points a new term; answers how many have one. Refused where that is none of the lots."""
     lots = lots_of(draft, original, moment)
-    changes = [(lot, *_new_term(lot, request, moment.recorded_at)) for lot in lots]
-    for lot, valid_from, valid_to in changes:
+    extended, objections = [], []
+    for lot in lots:
+        try:
+            valid_from, valid_to = _new_term(lot, request, moment.recorded_at)
+        except RefusedError as objection:
+            objections.append(objection)
+            continue
         draft.amend(lot, valid_from=valid_from, valid_to=valid_to)
-    return Points(sum(lot.remaining for lot in lots))
+        extended.append(lot)
+    if not extended:
+        raise objections[0]
+    return Points(sum(lot.remaining for lot in extended))
 
 
 def _new_term(lot: LotState, request: Extend, now: datetime) -> tuple[datetime, datetime | None]:
@@ -65,7 +75,7 @@ def _new_term(lot: LotState, request: Extend, now: datetime) -> tuple[datetime, 
         raise RefusedError(Code.LOT_LAPSED, "names points that have lapsed", "reverses")
     valid_from, valid_to = lot.valid_from, lot.valid_to
     if isinstance(request.valid_from, datetime):
-        if lot.active or request.valid_from <= now:
+        if lot.active or not lot.remaining or request.valid_from <= now:
             raise RefusedError(
                 Code.NOTHING_PENDING,
                 "can be changed for pending points only, and to a later instant than now",
@@ -76,6 +86,8 @@ def _new_term(lot: LotState, request: Extend, now: datetime) -> tuple[datetime, 
         valid_to = request.valid_to
         if lot.valid_to is None or (valid_to is not None and valid_to < lot.valid_to):
             raise RefusedError(Code.NOT_EXTENDED, "must be later than points now lapse", "validTo")
+    if (valid_from, valid_to) == (lot.valid_from, lot.valid_to):
+        raise RefusedError(Code.NOT_EXTENDED, "would leave the validity as it is", "validTo")
     if valid_to is not None and valid_to <= valid_from:
         raise RefusedError(
             Code.VALIDITY_EMPTY, "must be later than the instant validity begins", "validTo"
