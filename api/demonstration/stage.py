@@ -193,8 +193,8 @@ def _port(wanted: int | None) -> int:
 
 
 def end_at_signals() -> None:
-    """Let Ctrl-C and SIGTERM end the demo from within, so that it can stop what it started."""
+    """Let Ctrl-C, SIGTERM or a closed terminal end the demo from within, what it started first."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if task is not None:
             loop.add_signal_handler(number, task.cancel)
