@@ -164,6 +164,30 @@ def test_a_late_debt_leaves_to_later_redemptions_what_they_took() -> None:
     assert member.impossible_instants() == []
 
 
+def test_a_late_debt_is_repaid_even_by_points_that_came_in_after_it_and_lapsed_since() -> None:
+    # 50 owed on the 2nd, 80 earned on the 5th, all of them lapsed on the 20th
+    member = Paper(today="5 January")
+    member.earn("80 until 20 January")
+    member.sweep("25 January")
+    spent = member.redeem(50, on="2 January", allow_debt=True)
+    assert moved(spent.transfers) == [
+        "2 January: 50 debt to redeemed",
+        "5 January: 50 available to debt",
+        "20 January: 50 expired to available",
+    ]
+    assert member.balance == "nothing"
+    assert member.total(LedgerAccount.EXPIRED) == 30
+
+
+def test_of_points_that_begin_together_those_soonest_to_expire_repay_debt() -> None:
+    member = Paper()
+    member.earn("40 from 1 February until 1 June")
+    member.earn("40 from 1 February until 1 March")
+    member.redeem(50, allow_debt=True)
+    member.sweep("1 February")
+    assert member.lots == "30 until 1 June"
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(["owe", "earn", "adjust"]), st.integers(1, 50)), max_size=20)
 )
