@@ -111,11 +111,13 @@ def as_of(
 
 def due_as_of(
     chain: Iterable[Transaction], effective_at: datetime, recorded_at: datetime
-) -> list[tuple[DefinitionId, list[Transfer]]]:
-    """What fell due on a holder's accounts by one instant and was not booked by another."""
+) -> list[tuple[AccountState, list[Transfer]]]:
+    """What fell due on a holder's accounts by one instant and was not booked by another.
+
+    Each account comes as it is once that is booked.
+    """
     return [
-        (known.account.definition, _due(known.account, effective_at))
-        for known in _known(chain, recorded_at)
+        (known.account, _due(known.account, effective_at)) for known in _known(chain, recorded_at)
     ]
 
 

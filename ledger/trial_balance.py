@@ -6,22 +6,17 @@ compared here, so a difference of zero is a finding, not a tautology.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-import asyncpg
-
-from ledger.asof import FutureRecordError, due_as_of
+from ledger.asof import FutureRecordError
 from ledger.connection import Connection
-from ledger.due_reading import ACCOUNT_AND_DUE, due_accounts_from, due_drafts
-from ledger.facts import Transfer
-from ledger.history import recorded_of
-from ledger.identity import DefinitionId, HolderId, TenantId
+from ledger.identity import DefinitionId, TenantId
 from ledger.kinds import BUCKETS, PROGRAM_ACCOUNTS, LedgerAccount
 from ledger.periods import settled_now
 from ledger.tenants import Catalogue
+from ledger.unbooked import unbooked
 
 Balances = dict[tuple[DefinitionId, LedgerAccount], int]
 """Credits less debits of ledger accounts."""
@@ -91,16 +86,6 @@ PROGRAM_SIDE = """
     group by definition_id, account
 """
 
-DUE = (
-    "-- Accounts with something due, and their lots. Index: account_next_due_at_idx, lot_pk.\n"
-    + ACCOUNT_AND_DUE.format(accounts="ledger.account", at="$2")
-    + """
-    where account.next_due_at <= instant.now and account.definition_id = any($1::smallint[])
-    order by account.holder_id, account.definition_id
-"""
-)
-
-
 REGION = """
     -- Everything that took effect and was recorded by these instants: whole hours from the
     -- roll-ups, the two hours that are cut from the transfers themselves.
@@ -135,20 +120,6 @@ ROLLED_UP_BUCKETS = """
     where definition_id = any($1::smallint[]) and account < 11 group by definition_id, account
 """
 
-DUE_HOLDERS = """
-    -- Whose due transfers of then may have been unknown then: booked since, or still to be booked.
-    -- Index: transfer_recorded_at_idx, account_next_due_at_idx.
-    select holder_id from ledger.transfer
-    where definition_id = any($1::smallint[]) and recorded_at > $3 and effective_at <= $2
-      and (debit, credit) in ((2, 1), (1, 13), (3, 1))
-    union
-    select holder_id from ledger.account
-    where definition_id = any($1::smallint[]) and next_due_at <= $2
-    order by holder_id
-"""
-
-CHUNK_HOLDERS: Final = 200
-
 
 async def trial_balance(
     connection: Connection,
@@ -178,10 +149,10 @@ async def trial_balance(
             balances = await _stored(connection, definitions)
         else:
             balances = await _walked_back(connection, definitions, instant, recorded_at)
-        if recorded_at is None:
-            await _add_due(connection, definitions, instant, balances)
-        else:
-            await _add_due_as_of(connection, definitions, instant, recorded_at, balances)
+        async for due in unbooked(connection, definitions, instant, recorded_at):
+            for transfer in due.transfers:
+                balances[due.account.definition, transfer.debit] -= transfer.amount
+                balances[due.account.definition, transfer.credit] += transfer.amount
     return TrialBalance(instant, recorded_at, tuple(_trial(one, balances) for one in definitions))
 
 
@@ -213,62 +184,6 @@ async def _walked_back(
     for row in rows:
         balances[row["definition_id"], LedgerAccount(row["account"])] += row["amount"]
     return balances
-
-
-async def _add_due(
-    connection: Connection,
-    definitions: list[DefinitionId],
-    instant: datetime,
-    balances: Balances,
-) -> None:
-    """Count what falls due by an instant, as the books know it now, as if it were booked."""
-    rows: list[asyncpg.Record] = []
-    async for row in connection.cursor(DUE, definitions, instant):
-        if rows and (rows[0]["holder_id"], rows[0]["definition_id"]) != (
-            row["holder_id"],
-            row["definition_id"],
-        ):
-            _book_into(rows, instant, balances)
-            rows = []
-        rows.append(row)
-    _book_into(rows, instant, balances)
-
-
-def _book_into(rows: list[asyncpg.Record], instant: datetime, balances: Balances) -> None:
-    for _, account, _ in due_accounts_from(rows):
-        for _, _, draft in due_drafts(account, instant):
-            _count(account.definition, draft.transfers, instant, balances)
-
-
-async def _add_due_as_of(
-    connection: Connection,
-    definitions: list[DefinitionId],
-    instant: datetime,
-    recorded_at: datetime,
-    balances: Balances,
-) -> None:
-    """Count what fell due by an instant, as the books knew it at an earlier one."""
-    rows = await connection.fetch(DUE_HOLDERS, definitions, instant, recorded_at)
-    holders = [HolderId(row["holder_id"]) for row in rows]
-    for start in range(0, len(holders), CHUNK_HOLDERS):
-        chains = await recorded_of(connection, holders[start : start + CHUNK_HOLDERS])
-        for chain in chains.values():
-            told = [recorded.transaction for recorded in chain]
-            for definition, transfers in due_as_of(told, instant, recorded_at):
-                if definition in definitions:
-                    _count(definition, transfers, instant, balances)
-
-
-def _count(
-    definition: DefinitionId,
-    transfers: Iterable[Transfer],
-    instant: datetime,
-    balances: Balances,
-) -> None:
-    for transfer in transfers:
-        if transfer.effective_at <= instant:
-            balances[definition, transfer.debit] -= transfer.amount
-            balances[definition, transfer.credit] += transfer.amount
 
 
 def _trial(definition: DefinitionId, balances: Balances) -> DefinitionTrial:
