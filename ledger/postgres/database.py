@@ -2,7 +2,8 @@
 
 Either way it is two connection strings, one to migrate with and one to serve with, and a version
 that was checked. With a given server both may be the same role; then nothing but triggers keeps the
-facts append-only, so it is said.
+facts append-only, so it is said. A service that is given no owner has no business migrating: it is
+judged by whether its own role owns the tables.
 """
 
 import asyncio
@@ -22,6 +23,17 @@ from ledger.postgres.settings import SERVICE_ROLE, Profile
 logger = logging.getLogger(__name__)
 
 MAJOR_MIN = 16
+
+EXAMINE = """
+    -- Where a connection leads, who it is, and whether that role owns the tables.
+    select current_database(), pg_postmaster_start_time(), rolname, rolsuper,
+           coalesce(
+               (select pg_has_role(pg_roles.oid, nspowner, 'member')
+                from pg_namespace where nspname = 'ledger'),
+               true
+           )
+    from pg_roles where rolname = current_user
+"""
 
 
 class UnsuitableDatabaseError(Exception):
@@ -60,6 +72,8 @@ class _Examined:
     major: int
     role: str
     is_superuser: bool
+    owns_tables: bool
+    """Whether it is, or may become, the owner of the tables; so it is where there are none yet."""
 
 
 @contextlib.asynccontextmanager
@@ -120,7 +134,8 @@ async def given(database_url: str, owner_url: str | None) -> Database:
             f"DATABASE_URL leads to the database {service.place.name} and DATABASE_OWNER_URL to "
             f"{owner.place.name}, or to another server: they must be one and the same."
         )
-    single_role = owner.role == service.role or service.is_superuser
+    shares_role = owner.role == service.role if owner_url else service.owns_tables
+    single_role = shares_role or service.is_superuser
     if single_role:
         logger.warning(
             "The service runs as %s, which owns the tables or may do anything: only triggers keep "
@@ -159,14 +174,11 @@ async def _examined(variable: str, dsn: str) -> _Examined:
         ) from None
     try:
         major = connection.get_server_version().major
-        [(name, started_at, role, is_superuser)] = await connection.fetch(
-            "SELECT current_database(), pg_postmaster_start_time(), rolname, rolsuper "
-            "FROM pg_roles WHERE rolname = current_user"
-        )
+        [(name, started_at, role, is_superuser, owns_tables)] = await connection.fetch(EXAMINE)
     finally:
         await connection.close()
     require_version(variable, major)
-    return _Examined(_Place(name, started_at), major, role, is_superuser)
+    return _Examined(_Place(name, started_at), major, role, is_superuser, owns_tables)
 
 
 def _without_dsn(problem: Exception) -> str:

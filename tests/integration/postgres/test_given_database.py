@@ -35,6 +35,21 @@ async def test_one_role_for_both_works_with_a_warning(
     assert "only triggers keep the books append-only" in caplog.text
 
 
+async def test_a_service_need_not_know_the_owner(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened = await given(database.dsn_service, None)
+    assert not opened.single_role
+    assert not caplog.records
+
+
+async def test_before_the_first_migration_whoever_comes_will_be_the_owner(
+    bare_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await given(bare_database.dsn_owner, None)).single_role
+    assert "only triggers keep the books append-only" in caplog.text
+
+
 async def test_an_empty_variable_is_none(tmp_path: Path, major: int) -> None:
     async with open_database(
         folder=tmp_path / "data", database_url="", owner_url="", major=major
