@@ -38,13 +38,18 @@ def sync() -> None:
     show_default=True,
     help="Seconds to wait until Engage has what the books have.",
 )
+@click.option(
+    "--everything",
+    is_flag=True,
+    help="Push all totals, not only changed ones: where Engage may have lost or changed some.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The run as JSON, for programs.")
 @click.pass_obj
-def run_(told: Told, tenant: str, wait_seconds: int, *, as_json: bool) -> None:
+def run_(told: Told, tenant: str, wait_seconds: int, *, everything: bool, as_json: bool) -> None:
     """Push what changed for TENANT; exit status 1 unless Engage has it all in the end."""
     configuration = told.configuration()
     with ASIDE.status(f"Pushing to the Engage of {tenant} …"):
-        record = run(_run(configuration, tenant, wait_seconds))
+        record = run(_run(configuration, tenant, wait_seconds, everything=everything))
     is_complete = record.state is RunState.DONE and bool((record.summary or {}).get("is_complete"))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(run_document(record))).decode())
@@ -79,9 +84,13 @@ def status(told: Told, tenant: str, *, as_json: bool) -> None:
     OUT.print(table)
 
 
-async def _run(configuration: Configuration, tenant: str, wait_seconds: int) -> RunRecord:
+async def _run(
+    configuration: Configuration, tenant: str, wait_seconds: int, *, everything: bool
+) -> RunRecord:
     async with open_service(configuration, role=Role.API) as service:
         try:
+            if everything:
+                await service.synchronisation.follower(tenant).push_everything()
             return await service.synchronisation.run_now(tenant, wait_seconds=wait_seconds)
         except UnknownTenantError as problem:
             raise click.ClickException(str(problem)) from None

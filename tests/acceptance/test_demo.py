@@ -221,11 +221,32 @@ def test_two_services_on_one_database_book_once_and_agree(tmp_path: Path) -> Non
                 [account] = ask(one, key, f"/v1/contacts/{visitor}/balances")["balances"]
                 assert account["available"] == 200
                 assert ask(one, key, "/v1/finance/trial-balance")["balanced"]
+            assert a_slip_in_engage_is_put_right(demo)
             demo.process.send_signal(signal.SIGINT)
             assert demo.ends() == 0, demo.said
             # The other service has kept the database alive, and answers on.
             assert ask(second, key, "/v1/finance/trial-balance")["balanced"]
     assert nothing_runs_in(folder)
+
+
+def a_slip_in_engage_is_put_right(demo: Demo) -> bool:
+    """Engage holds something else than it was told; it is told everything again."""
+    [customer] = open_shop(1).customers
+    [engage] = re.findall(r'base_url = "(.+)"', demo.folder.configuration.read_text())
+    slip = {"balances": [{"contactId": customer.contact, "amount": 1}]}
+    account = f"{engage}/_sandbox/accounts/{customer.contact}"
+    with httpx.Client(timeout=SECONDS_MAX, verify=PLAIN, trust_env=False) as client:
+        [before] = client.get(account).json()["accounts"]
+        client.post(f"{engage}/_sandbox/balances", json=slip).raise_for_status()
+        configuration = ("--config", str(demo.folder.configuration))
+        subprocess.run(
+            [sys.executable, "-m", "api", *configuration, "sync", "run", "demo", "--everything"],
+            env=demo.folder.environment(os.environ),
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        [after] = client.get(account).json()["accounts"]
+    return bool(before["balance"] != 1 and after["balance"] == before["balance"])
 
 
 WAIT = {"waitSeconds": 20}
