@@ -9,6 +9,8 @@ instant it lapsed.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from ledger.amounts import Points
@@ -50,11 +52,12 @@ def headroom(lot: LotState, at: datetime) -> int:
     """
     if lot.movements is None:
         return lot.remaining
-    later = sorted(moved for moved in lot.movements if moved[0] > at)
     standing = sum(change for when, change in lot.movements if when <= at)
     least = standing
-    for _, change in later:
-        standing += change
+    # What left and what came in at one instant are one step: nothing stood between them.
+    later = sorted(moved for moved in lot.movements if moved[0] > at)
+    for _, moved in groupby(later, key=itemgetter(0)):
+        standing += sum(change for _, change in moved)
         least = min(least, standing)
     return max(0, least)
 
