@@ -196,10 +196,8 @@ def _message(reason: Reason, customer: str | None) -> str | None:
     return MESSAGES.get(reason)
 
 
-def _payload(source: Source, document: Any, raw: bytes | None) -> bytes | None:
+def _payload(source: Source, document: Any, raw: bytes | None) -> bytes:
     """What is kept of an event: as it came where nothing had to be hidden."""
-    if document is None:
-        return None
     kept = masked(document, source.denied)
     if kept is document and raw is not None:
         return raw

@@ -67,7 +67,6 @@ STATUSES: Final = {
     "2": "PASS_UNINSTALLED",
     "3": "PASS_INVALIDATED",
 }
-LIFECYCLE: Final = STATUSES
 
 NUMERIC: Final = frozenset(
     {
@@ -156,7 +155,7 @@ class PassKit:
                 attributes[snake_case(name)] = moment.isoformat()
         events = metadata.get("lifecycleEvents")
         if isinstance(events, list):
-            attributes["lifecycle_events"] = [_word(one, LIFECYCLE) for one in events]
+            attributes["lifecycle_events"] = events
         profile = {new: record.get(name) for new, name in PROFILE.items()}
         types.update({"passkit_points": ValueType.NUMBER, "passkit_tier_points": ValueType.NUMBER})
         return Told(
