@@ -14,6 +14,10 @@ from ledger.connection import Connection
 from ledger.identity import DefinitionId, HolderId
 from sync.engage.marks import CONSUMER, AccountKey
 
+# That an account is in flight with a batch, said so that PostgreSQL makes no guess from how many
+# accounts happened to be in flight when it last gathered statistics: it would read them all.
+HELD = "coalesce(account.batch_id, '00000000-0000-0000-0000-000000000000') = $1"
+
 BEGIN_FOLLOWING = """
     -- Rows for accounts that Engage was never told of. Index: account_pk.
     insert into engage.account (holder_id, definition_id)
@@ -22,15 +26,16 @@ BEGIN_FOLLOWING = """
 """
 
 LOCK_FREE = """
-    -- Those of some accounts that are not in flight, locked in the order of their keys.
+    -- Those of some accounts that are not in flight, locked in the order they are given in; one by
+    -- one by their keys, whatever statistics say of a table that has just been filled.
     -- Index: account_pk.
-    select account.holder_id, account.definition_id, account.confirmed_total, account.sent_at,
-           account.failures
-    from unnest($1::uuid[], $2::smallint[]) as asked (holder_id, definition_id)
-    join engage.account using (holder_id, definition_id)
-    where account.batch_id is null
-    order by account.holder_id, account.definition_id
-    for update of account
+    select free.* from unnest($1::uuid[], $2::smallint[]) as asked (holder_id, definition_id)
+    cross join lateral (
+        select holder_id, definition_id, confirmed_total, sent_at, failures from engage.account
+        where account.holder_id = asked.holder_id and account.definition_id = asked.definition_id
+          and account.batch_id is null
+        for update
+    ) as free
 """
 
 SEND_OFF = """
@@ -40,35 +45,35 @@ SEND_OFF = """
     where account.holder_id = sent.holder_id and account.definition_id = sent.definition_id
 """
 
-IN_FLIGHT = """
+IN_FLIGHT = f"""
     -- The rows of a batch whose accounts it still holds. Index: batch_row_pk, account_pk.
     select batch_row.place, batch_row.total, batch_row.message, batch_row.holder_id,
            batch_row.definition_id
     from engage.batch_row join engage.account using (holder_id, definition_id)
-    where batch_row.batch_id = $1 and account.batch_id = $1
+    where batch_row.batch_id = $1 and {HELD}
     order by batch_row.place
 """
 
-CONFIRM = """
+CONFIRM = f"""
     -- Engage has what was sent: these places, or all but those, are free again.
     -- Index: batch_row_pk, account_pk.
     update engage.account set batch_id = null, confirmed_total = account.sent_total,
         confirmed_at = $2, failures = 0, retry_at = null, parked_reason = null
     from engage.batch_row
-    where batch_row.batch_id = $1 and account.batch_id = $1
+    where batch_row.batch_id = $1 and {HELD}
       and account.holder_id = batch_row.holder_id
       and account.definition_id = batch_row.definition_id
       and (batch_row.place = any($3::smallint[])) = $4
 """
 
-PUSH_AGAIN = """
+PUSH_AGAIN = f"""
     -- Nobody knows what Engage has: free again, and marked. Index: batch_row_pk, account_pk.
     with freed as (
         update engage.account set batch_id = null, confirmed_total = null,
             failures = case when $4::timestamptz is null then failures else failures + 1 end,
             retry_at = $4
         from engage.batch_row
-        where batch_row.batch_id = $1 and account.batch_id = $1
+        where batch_row.batch_id = $1 and {HELD}
           and account.holder_id = batch_row.holder_id
           and account.definition_id = batch_row.definition_id
           and batch_row.place = any($2::smallint[])
@@ -78,14 +83,14 @@ PUSH_AGAIN = """
     select $3, holder_id, definition_id, 0 from freed
 """
 
-PARK = """
+PARK = f"""
     -- Engage does not take these: free again, and left alone until they change or are retried.
     -- Index: batch_row_pk, account_pk.
     update engage.account set batch_id = null, confirmed_total = null, parked_reason = said.message,
         retry_at = null, failures = 0
     from engage.batch_row
     join unnest($2::smallint[], $3::text[]) as said (place, message) using (place)
-    where batch_row.batch_id = $1 and account.batch_id = $1
+    where batch_row.batch_id = $1 and {HELD}
       and account.holder_id = batch_row.holder_id
       and account.definition_id = batch_row.definition_id
 """
@@ -97,11 +102,11 @@ SAY = """
     where batch_row.batch_id = $1 and batch_row.place = said.place
 """
 
-FAILURES_OF = """
+FAILURES_OF = f"""
     -- Index: batch_row_pk, account_pk.
     select batch_row.place, account.failures
     from engage.batch_row join engage.account using (holder_id, definition_id)
-    where batch_row.batch_id = $1 and account.batch_id = $1
+    where batch_row.batch_id = $1 and {HELD}
 """
 
 
