@@ -11,9 +11,8 @@ from datetime import datetime
 
 from ledger.chain import GENESIS, chain_hash, text_hash
 from ledger.due import next_due
-from ledger.facts import Transaction
+from ledger.facts import Recorded, Transaction
 from ledger.folding import UnknownLotError, fold
-from ledger.history import Recorded
 from ledger.identity import DefinitionId, HolderId
 from ledger.state import AccountState, LotState
 

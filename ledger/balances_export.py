@@ -21,12 +21,12 @@ from uuid import UUID
 import asyncpg
 
 from ledger.amounts import Points
-from ledger.asof import FutureRecordError
 from ledger.connection import Connection
 from ledger.facts import Balance, Transfer
 from ledger.identity import ContactId, DefinitionId, HolderId
 from ledger.kinds import LedgerAccount
 from ledger.periods import settled_now
+from ledger.reading_as_of import FutureRecordError
 from ledger.unbooked import unbooked_among
 
 STRETCH: Final = 2_000

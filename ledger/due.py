@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ledger.amounts import Points
 from ledger.draft import Draft, OpenDraft
-from ledger.facts import Allocation
+from ledger.facts import Allocation, Balance
 from ledger.kinds import Kind, LedgerAccount
 from ledger.lots import consumption_order
 from ledger.state import AccountState, LotState
@@ -63,6 +63,28 @@ def next_due(account: AccountState) -> datetime | None:
     ]
     instants += [hold.expires_at for hold in account.holds.values() if hold.ended_by is None]
     return min((instant for instant in instants if instant is not None), default=None)
+
+
+def with_due(account: AccountState, now: datetime) -> tuple[Balance, datetime | None]:
+    """What an account holds with its due transfers, and when the next one comes.
+
+    The account at hand is changed, as if they were booked; nothing is stored.
+    """
+    if account.next_due_at is None or account.next_due_at > now:
+        return account.balance, account.next_due_at
+    due_drafts(account, now)
+    return account.balance, next_due(account)
+
+
+def due_drafts(account: AccountState, now: datetime) -> list[tuple[Kind, datetime, Draft]]:
+    """The due transactions of an account at hand, in order, as they would be booked."""
+    drafts: dict[tuple[Kind, datetime, int | None], Draft] = {}
+
+    def open_draft(kind: Kind, at: datetime, hold: int | None) -> Draft:
+        return drafts.setdefault((kind, at, hold), Draft(account, 0, 0))
+
+    book_due(account, now, open_draft)
+    return [(kind, at, draft) for (kind, at, _), draft in drafts.items()]
 
 
 def release(draft: Draft, parts: tuple[Allocation, ...], at: datetime) -> None:

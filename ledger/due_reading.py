@@ -14,11 +14,8 @@ import asyncpg
 import msgspec
 
 from ledger.amounts import Points
-from ledger.draft import Draft
-from ledger.due import book_due, next_due
-from ledger.facts import Allocation, Balance
+from ledger.facts import Allocation
 from ledger.identity import DefinitionId, HolderId
-from ledger.kinds import Kind
 from ledger.loading import account_from, lot_from
 from ledger.state import AccountState, HoldState
 
@@ -94,25 +91,3 @@ def holds_from(document: str | None) -> dict[int, HoldState]:
         )
         for found in _open_holds.decode(document)
     }
-
-
-def with_due(account: AccountState, now: datetime) -> tuple[Balance, datetime | None]:
-    """What an account holds with its due transfers, and when the next one comes.
-
-    The account at hand is changed, as if they were booked; nothing is stored.
-    """
-    if account.next_due_at is None or account.next_due_at > now:
-        return account.balance, account.next_due_at
-    due_drafts(account, now)
-    return account.balance, next_due(account)
-
-
-def due_drafts(account: AccountState, now: datetime) -> list[tuple[Kind, datetime, Draft]]:
-    """The due transactions of an account at hand, in order, as they would be booked."""
-    drafts: dict[tuple[Kind, datetime, int | None], Draft] = {}
-
-    def open_draft(kind: Kind, at: datetime, hold: int | None) -> Draft:
-        return drafts.setdefault((kind, at, hold), Draft(account, 0, 0))
-
-    book_due(account, now, open_draft)
-    return [(kind, at, draft) for (kind, at, _), draft in drafts.items()]

@@ -148,6 +148,21 @@ class Transaction:
         return net_of(self.transfers)
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A transaction with the hashes stored beside it.
+
+    Attributes:
+        strays: Stored columns that repeat something of the transaction for the sake of queries,
+            and say something else; empty in books that are right.
+    """
+
+    transaction: Transaction
+    texts_hash: bytes
+    hash: bytes
+    strays: tuple[str, ...] = ()
+
+
 def net_of(transfers: Iterable[Transfer]) -> Points:
     """What transfers do to a holder's points: only those with the program's side count."""
     net = 0

@@ -7,7 +7,6 @@ here looks at balances; those are state, and `ledger.reading` answers for them.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -16,26 +15,21 @@ import asyncpg
 from ledger.amounts import Points
 from ledger.book import Place
 from ledger.connection import Connection
-from ledger.facts import Allocation, Balance, LotIssue, Origin, Term, Texts, Transaction, Transfer
+from ledger.facts import (
+    Allocation,
+    Balance,
+    LotIssue,
+    Origin,
+    Recorded,
+    Term,
+    Texts,
+    Transaction,
+    Transfer,
+)
 from ledger.identity import DefinitionId, HolderId
 from ledger.kinds import Kind, LedgerAccount
 
 Fact = TypeVar("Fact")
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A transaction with the hashes stored beside it.
-
-    Attributes:
-        strays: Stored columns that repeat something of the transaction for the sake of queries,
-            and say something else; empty in books that are right.
-    """
-
-    transaction: Transaction
-    texts_hash: bytes
-    hash: bytes
-    strays: tuple[str, ...] = ()
 
 
 TRANSACTIONS_AT = """

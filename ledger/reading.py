@@ -13,7 +13,8 @@ import asyncpg
 from ledger.amounts import Points
 from ledger.book import Place
 from ledger.connection import Connection
-from ledger.due_reading import ACCOUNT_AND_DUE, due_accounts_from, due_drafts, with_due
+from ledger.due import due_drafts, with_due
+from ledger.due_reading import ACCOUNT_AND_DUE, due_accounts_from
 from ledger.facts import Balance, Transaction, net_of
 from ledger.history import recorded_at_places
 from ledger.identity import ContactId, DefinitionId, HolderId, TenantId, key_hash

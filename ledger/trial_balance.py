@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from ledger.asof import FutureRecordError
 from ledger.connection import Connection
 from ledger.identity import DefinitionId, TenantId
 from ledger.kinds import BUCKETS, PROGRAM_ACCOUNTS, LedgerAccount
 from ledger.periods import settled_now
+from ledger.reading_as_of import FutureRecordError
 from ledger.tenants import Catalogue
 from ledger.unbooked import unbooked
 
@@ -52,6 +52,10 @@ class DefinitionTrial:
     def difference(self) -> int:
         """What the sides differ by."""
         return self.holders_side - self.program_side
+
+    def credit(self, account: LedgerAccount) -> int:
+        """What stands on the credit side of a ledger account; below zero for the debit side."""
+        return next(line.credit - line.debit for line in self.lines if line.account is account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,6 @@ async def trial_balance(
 
     Raises `FutureRecordError` for a `recorded_at` that is still to come.
     """
-    definitions = [one.id for one in catalogue.definitions_of(tenant)]
     if recorded_at is not None:
         settled_at = at or await settled_now(connection)
         if recorded_at > settled_at:
@@ -145,15 +148,29 @@ async def trial_balance(
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         now = at or await connection.fetchval("select clock_timestamp()")
         instant = effective_at or now
-        if recorded_at is None and instant >= now:
-            balances = await _stored(connection, definitions)
-        else:
-            balances = await _walked_back(connection, definitions, instant, recorded_at)
-        async for due in unbooked(connection, definitions, instant, recorded_at):
-            for transfer in due.transfers:
-                balances[due.account.definition, transfer.debit] -= transfer.amount
-                balances[due.account.definition, transfer.credit] += transfer.amount
-    return TrialBalance(instant, recorded_at, tuple(_trial(one, balances) for one in definitions))
+        return await trial_balance_within(connection, catalogue, tenant, instant, recorded_at, now)
+
+
+async def trial_balance_within(
+    connection: Connection,
+    catalogue: Catalogue,
+    tenant: TenantId,
+    effective_at: datetime,
+    recorded_at: datetime | None,
+    now: datetime,
+) -> TrialBalance:
+    """The same inside a transaction of one snapshot, begun once `recorded_at` was settled."""
+    definitions = [one.id for one in catalogue.definitions_of(tenant)]
+    if recorded_at is None and effective_at >= now:
+        balances = await _stored(connection, definitions)
+    else:
+        balances = await _walked_back(connection, definitions, effective_at, recorded_at)
+    async for due in unbooked(connection, definitions, effective_at, recorded_at):
+        for transfer in due.transfers:
+            balances[due.account.definition, transfer.debit] -= transfer.amount
+            balances[due.account.definition, transfer.credit] += transfer.amount
+    trials = tuple(_trial(one, balances) for one in definitions)
+    return TrialBalance(effective_at, recorded_at, trials)
 
 
 async def _stored(connection: Connection, definitions: list[DefinitionId]) -> Balances:

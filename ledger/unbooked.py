@@ -16,7 +16,8 @@ import asyncpg
 
 from ledger.asof import due_as_of
 from ledger.connection import Connection
-from ledger.due_reading import ACCOUNT_AND_DUE, due_accounts_from, due_drafts
+from ledger.due import due_drafts
+from ledger.due_reading import ACCOUNT_AND_DUE, due_accounts_from
 from ledger.facts import Transfer
 from ledger.history import recorded_of
 from ledger.identity import DefinitionId, HolderId
