@@ -77,15 +77,16 @@ class TrialBalance:
         return all(trial.difference == 0 for trial in self.definitions)
 
 
+# Each bucket fits a 64-bit integer, but the sum over all holders need not: sums stay `numeric`.
+
 HOLDERS_SIDE = """
-    select definition_id, coalesce(sum(available), 0)::bigint as available,
-           coalesce(sum(pending), 0)::bigint as pending, coalesce(sum(held), 0)::bigint as held,
-           coalesce(sum(debt), 0)::bigint as debt
+    select definition_id, sum(available) as available, sum(pending) as pending, sum(held) as held,
+           sum(debt) as debt
     from ledger.account where definition_id = any($1::smallint[]) group by definition_id
 """
 
 PROGRAM_SIDE = """
-    select definition_id, account, sum(amount)::bigint as amount
+    select definition_id, account, sum(amount) as amount
     from ledger.rollup where definition_id = any($1::smallint[]) and account >= 11
     group by definition_id, account
 """
@@ -106,7 +107,7 @@ REGION = """
           and recorded_at >= date_trunc('hour', $3::timestamptz, 'UTC') and recorded_at <= $3
           and effective_at < date_trunc('hour', $2::timestamptz, 'UTC')
     )
-    select definition_id, account, sum(amount)::bigint as amount from (
+    select definition_id, account, sum(amount) as amount from (
         select definition_id, account, amount from ledger.rollup
         where definition_id = any($1::smallint[])
           and effective_hour < date_trunc('hour', $2::timestamptz, 'UTC')
@@ -120,7 +121,7 @@ REGION = """
 """
 
 ROLLED_UP_BUCKETS = """
-    select definition_id, account, sum(amount)::bigint as amount from ledger.rollup
+    select definition_id, account, sum(amount) as amount from ledger.rollup
     where definition_id = any($1::smallint[]) and account < 11 group by definition_id, account
 """
 
@@ -179,9 +180,9 @@ async def _stored(connection: Connection, definitions: list[DefinitionId]) -> Ba
     for row in await connection.fetch(HOLDERS_SIDE, definitions):
         for bucket in BUCKETS:
             sign = -1 if bucket is LedgerAccount.DEBT else 1
-            balances[row["definition_id"], bucket] = sign * row[bucket.word]
+            balances[row["definition_id"], bucket] = sign * int(row[bucket.word])
     for row in await connection.fetch(PROGRAM_SIDE, definitions):
-        balances[row["definition_id"], LedgerAccount(row["account"])] = row["amount"]
+        balances[row["definition_id"], LedgerAccount(row["account"])] = int(row["amount"])
     return balances
 
 
@@ -196,10 +197,10 @@ async def _walked_back(
     for place in [place for place in balances if not place[1].is_bucket]:
         del balances[place]
     for row in await connection.fetch(ROLLED_UP_BUCKETS, definitions):
-        balances[row["definition_id"], LedgerAccount(row["account"])] -= row["amount"]
+        balances[row["definition_id"], LedgerAccount(row["account"])] -= int(row["amount"])
     rows = await connection.fetch(REGION, definitions, effective_at, recorded_at or _EVER)
     for row in rows:
-        balances[row["definition_id"], LedgerAccount(row["account"])] += row["amount"]
+        balances[row["definition_id"], LedgerAccount(row["account"])] += int(row["amount"])
     return balances
 
 

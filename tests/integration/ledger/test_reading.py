@@ -3,11 +3,14 @@
 import pytest
 
 from ledger import reading
+from ledger.amounts import BUCKET_MAX
+from ledger.connection import Connection
 from ledger.facts import Balance
 from ledger.identity import DefinitionId, TenantId
 from ledger.kinds import Kind
 from ledger.postgres import Database
 from ledger.tenants import declare
+from ledger.trial_balance import trial_balance
 from tests.bookkeeping.asking import Till
 from tests.bookkeeping.desk import Desk, member, opened, shop
 from tests.bookkeeping.words import holding, said, when
@@ -254,6 +257,34 @@ async def test_a_definition_s_trial_balance_leaves_out_others(database: Database
         trial = await desk.trial()
         assert [one.holders_side for one in trial.definitions] == [100, 25]
         assert [one.program_side for one in trial.definitions] == [100, 25]
+
+
+async def test_a_program_may_owe_more_points_than_one_account_can_hold(
+    desk: Desk, superuser: Connection
+) -> None:
+    # as if three members had been given the most that an account can hold
+    three = 3 * BUCKET_MAX
+    await superuser.execute(
+        "insert into ledger.account (holder_id, definition_id, available, pending, held, debt)"
+        " select gen_random_uuid(), $1, $2, 0, 0, 0 from generate_series(1, 3)",
+        desk.definition,
+        BUCKET_MAX,
+    )
+    await superuser.execute(
+        "insert into ledger.rollup select $1, account, '2025-12-01', '2025-12-01', amount from"
+        " unnest(array[1, 11], array[$2::bigint, -$2::bigint]) as side (account, amount),"
+        " generate_series(1, 3)",
+        desk.definition,
+        BUCKET_MAX,
+    )
+    for effective_at in (None, when("31 December 2025")):
+        async with desk.pool.acquire() as connection:
+            trial = await trial_balance(
+                connection, desk.catalogue, desk.tenant, at=desk.at, effective_at=effective_at
+            )
+        (one,) = trial.definitions
+        assert (one.holders_side, one.program_side, one.difference) == (three, three, 0)
+    assert three > 2**63
 
 
 @pytest.mark.parametrize("at", ["1 January", "10 January", "20 January"])
