@@ -13,13 +13,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
-from ledger.asof import FutureRecordError
 from ledger.connection import Connection
 from ledger.identity import DefinitionId, TenantId
 from ledger.kinds import LedgerAccount
 from ledger.periods import settled_now
+from ledger.reading_as_of import FutureRecordError
 from ledger.tenants import Catalogue
 from ledger.trial_balance import DefinitionTrial, trial_balance_within
 from ledger.unbooked import Unbooked, unbooked
@@ -231,7 +232,7 @@ def _aged(
     trial: DefinitionTrial, days: Sequence[int], by_age: Counted, by_expiry: Counted
 ) -> DefinitionAgeing:
     edges: list[int | None] = [0, *days, None]
-    between = list(zip(edges, edges[1:], strict=False))
+    between = list(pairwise(edges))
     # The newest points lie in the last band of issue.
     ages = zip(between, reversed(range(len(between))), strict=True)
     expiries = [*zip(between, range(len(between)), strict=True), ((None, None), -1)]

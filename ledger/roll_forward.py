@@ -16,12 +16,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ledger.amounts import Points
-from ledger.asof import FutureRecordError
 from ledger.connection import Connection
 from ledger.facts import Balance
 from ledger.identity import DefinitionId, TenantId
 from ledger.kinds import BUCKETS, PROGRAM_ACCOUNTS, LedgerAccount
 from ledger.periods import settled_now
+from ledger.reading_as_of import FutureRecordError
 from ledger.tenants import Catalogue
 from ledger.trial_balance import DefinitionTrial, trial_balance_within
 from ledger.unbooked import unbooked
