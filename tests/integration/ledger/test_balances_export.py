@@ -5,7 +5,7 @@ A history is repeated by its seed: `SEED=… pytest tests/integration/ledger/tes
 
 import os
 import random
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 
@@ -13,7 +13,6 @@ from ledger.asof import as_of
 from ledger.balances_export import FIRST, STRETCH, AccountKey, HolderBalance, walking
 from ledger.contacts import erase_contact, merge_contacts
 from ledger.facts import Balance, Transaction
-from ledger.history import recorded_of
 from ledger.identity import HolderId
 from ledger.kinds import BUCKETS, LedgerAccount
 from ledger.policies import Policy, Span, Validity
@@ -21,12 +20,8 @@ from ledger.postgres import Database
 from ledger.reading_as_of import FutureRecordError
 from ledger.trial_balance import trial_balance
 from tests.bookkeeping.desk import Desk, member, opened, shop
+from tests.bookkeeping.histories import CONTACTS, chains, live, moments
 from tests.bookkeeping.words import holding, when
-from tests.simulation.story import ACTIONS, DAY, RANGES, Step, Storyteller, scenes
-
-CONTACTS = [member(1001), member(1002), member(1003)]
-STEPS = 120
-INSTANTS = 24
 
 
 async def listed(
@@ -67,14 +62,6 @@ async def said(
     )
 
 
-async def chains(desk: Desk) -> dict[HolderId, list[Transaction]]:
-    """Every holder's transactions."""
-    async with desk.pool.acquire() as connection:
-        rows = await connection.fetch("select id from ledger.holder")
-        found = await recorded_of(connection, [HolderId(row["id"]) for row in rows])
-    return {holder: [recorded.transaction for recorded in chain] for holder, chain in found.items()}
-
-
 def folded(
     chains: dict[HolderId, list[Transaction]],
     effective_at: datetime,
@@ -87,47 +74,6 @@ def folded(
         for account in as_of(chain, effective_at, recorded_at)
         if any(account.balance)
     }
-
-
-async def live(desk: Desk, draw: random.Random) -> list[datetime]:
-    """Post a random history; answers the instants at which something was posted."""
-    teller = Storyteller(
-        desk.tenant,
-        CONTACTS,
-        [one.id for one in desk.catalogue.definitions_of(desk.tenant)],
-    )
-    steps = [
-        Step(draw.choice(ACTIONS), **{name: draw.randint(0, last) for name, last in RANGES.items()})
-        for _ in range(STEPS)
-    ]
-    instants = []
-    for scene in scenes(steps):
-        teller.pass_time(scene.hours)
-        assert desk.clock is not None
-        desk.clock.instant = teller.now
-        instants.append(teller.now)
-        if scene.sweep:
-            await desk.sweep()
-        await desk.post(*[teller.tell(step).request for step in scene.steps], atomic=scene.atomic)
-    return instants
-
-
-def moments(
-    draw: random.Random, instants: list[datetime]
-) -> list[tuple[datetime, datetime | None]]:
-    """Points on both axes: the past as known now, the past as known then, the future of then."""
-    chosen: list[tuple[datetime, datetime | None]] = [
-        (instants[-1], None),
-        (instants[-1] + 9 * DAY, None),
-    ]
-    for _ in range(INSTANTS):
-        effective_at = draw.choice(instants) + draw.randint(-20, 20) * DAY
-        if draw.random() < 0.5:
-            effective_at = effective_at.replace(hour=0, minute=0, second=0)
-        recorded_at = draw.choice(instants) + draw.choice([0, 500]) * timedelta(milliseconds=1)
-        chosen.append((effective_at, min(recorded_at, instants[-1])))
-        chosen.append((effective_at, None))
-    return chosen
 
 
 @pytest.mark.parametrize("turn", range(3))

@@ -74,6 +74,24 @@ async def test_a_crowd_that_spends_from_an_account_with_no_row_yet_gets_nothing(
         assert await desk.count("contact") == await desk.count("holder") == 0
 
 
+async def test_who_comes_second_to_a_new_contact_waits_for_the_first_and_finds_it(
+    database: Database,
+) -> None:
+    async with opened(database, today=None) as desk:
+        async with desk.pool.acquire() as connection, connection.transaction():
+            await desk.books.post_within(connection, [desk.till.earn(ONE, 10, key="order 7")])
+            waiting = asyncio.create_task(
+                desk.post(desk.till.redeem(ONE, 4), desk.till.earn(ONE, 10, key="order 7"))
+            )
+            others = asyncio.create_task(desk.post(desk.till.earn(member(1002), 1)))
+            assert ways(await others) == ["Booked"]  # nobody else waits
+            await asyncio.sleep(0.1)
+            assert not waiting.done()
+        assert ways(await waiting) == ["Booked", "Replayed"]
+        assert await desk.balance(ONE) == "6 available"
+        assert await desk.findings() == []
+
+
 def some(desk: Desk, draw: random.Random, contacts: list[ContactId]) -> Request:
     """A request of any kind about one of the contacts; now and then about a new one."""
     if draw.random() < 0.05:
