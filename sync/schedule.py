@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import asyncpg
 from apscheduler.schedulers.asyncio import (  # type: ignore[import-untyped] # it has no types
     AsyncIOScheduler,
 )
@@ -112,6 +113,9 @@ class Schedule:
     async def _run(job: Job) -> None:
         try:
             await job.do()
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # The database is away; the next time comes anyway.
+            logger.warning("schedule job=%s failed=%s", job.name, type(error).__name__)
         except Exception as error:
-            # The next time comes anyway; what failed is said here, as nobody waits for it.
+            # What failed is said here, as nobody waits for it.
             logger.exception("schedule job=%s failed=%s", job.name, type(error).__name__)

@@ -6,7 +6,9 @@ means that it is pushed again with the total of that moment. Reading costs a req
 at most `read_back_max` of a batch are read; the rest are simply pushed again, which absolute totals
 allow and which costs one request for a thousand.
 
-A row that Engage itself complained of is not pushed again but parked with the complaint.
+A row that Engage itself complained of is not pushed again but parked with the complaint. Where it
+says something of more rows than are read, those that were read speak for the others: what Engage
+says of each row may be no complaint at all.
 """
 
 import logging
@@ -67,6 +69,19 @@ class SettleReport:
 
 
 @dataclass(slots=True)
+class _Complaints:
+    """What reading rows that Engage said something of brought.
+
+    Attributes:
+        upheld: Rows that were not as sent.
+        unfounded: Rows that were as sent all the same.
+    """
+
+    upheld: int = 0
+    unfounded: int = 0
+
+
+@dataclass(slots=True)
 class _Findings:
     """What reading a few accounts brought, by place."""
 
@@ -124,14 +139,15 @@ async def _settle_batch(context: Context, batch: TakenBatch, report: SettleRepor
     # Complaints first: what is parked for them is not pushed again.
     readable.sort(key=lambda row: (row.message is None, row.place))
     to_read = readable[: context.options.read_back_max]
+    complaints = _Complaints()
     for start in range(0, len(to_read), READ_AT_ONCE):
         if not report.is_stopped():
             group = to_read[start : start + READ_AT_ONCE]
-            await _settle_rows(context, batch, group, contacts, report)
+            await _settle_rows(context, batch, group, contacts, complaints, report)
     if report.is_stopped():
         await _put_off(context, batch, report.trouble or "")
         return
-    await _finish(context, batch, report)
+    await _finish(context, batch, complaints, report)
 
 
 async def _settle_rows(
@@ -139,6 +155,7 @@ async def _settle_rows(
     batch: TakenBatch,
     rows: Sequence[SentRow],
     contacts: dict[HolderId, ContactId],
+    complaints: _Complaints,
     report: SettleReport,
 ) -> None:
     """Read some accounts, and let those go of which enough is known."""
@@ -155,6 +172,8 @@ async def _settle_rows(
         await accounts.confirm(connection, batch.id, now, findings.agreed)
         await accounts.park(connection, batch.id, parked)
         await accounts.push_again(connection, batch.id, again)
+    complaints.unfounded += sum(place in said for place in findings.agreed)
+    complaints.upheld += sum(place in said for place in parked)
     report.read += len(rows) - len(findings.unreadable)
     report.agreed += len(findings.agreed)
     report.again += len(again)
@@ -199,18 +218,29 @@ async def _put_off(context: Context, batch: TakenBatch, reason: str) -> None:
         await batches.record(connection, batch.id, State.UNCLEAR, step, now, polled=True)
 
 
-async def _finish(context: Context, batch: TakenBatch, report: SettleReport) -> None:
-    """Close the batch; whatever was not read is pushed again."""
+async def _finish(
+    context: Context, batch: TakenBatch, complaints: _Complaints, report: SettleReport
+) -> None:
+    """Close the batch, and let those rows go that were not read."""
     said_done = (
         batch.status is not None and context.options.meaning_of(batch.status) is Meaning.DONE
     )
+    are_unfounded = complaints.unfounded > 0 and complaints.upheld == 0
     async with context.pool.acquire() as connection, connection.transaction():
         now = await context.clock.read(connection)
         step = Step(State.DONE if said_done else State.SETTLED)
         if await batches.record(connection, batch.id, State.UNCLEAR, step, now):
             unread = await accounts.in_flight(connection, batch.id)
-            await accounts.push_again(connection, batch.id, [row.place for row in unread])
-            report.again += len(unread)
+            again = [row.place for row in unread if row.message is None]
+            named = {row.place: row.message for row in unread if row.message is not None}
+            await accounts.push_again(connection, batch.id, again)
+            if are_unfounded:
+                await accounts.confirm(connection, batch.id, now, list(named))
+                report.agreed += len(named)
+            else:
+                await accounts.park(connection, batch.id, named)
+                report.parked += len(named)
+            report.again += len(again)
             report.settled += 1
     logger.info(
         "engage settle tenant=%s batch=%s state=%s", context.tenant.name, batch.id, step.state

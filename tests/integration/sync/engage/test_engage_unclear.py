@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sync.engage import Follower, State
+from sync.engage.answers import Message, Status
 from sync.engage.settings import Meaning
 from tests.following.program import Program, Sandbox, member
 
@@ -337,6 +338,46 @@ async def test_a_contact_unknown_to_engage_is_parked_and_its_neighbours_are_not(
     await _to_the_end(program, follower, engage)
     assert engage.balances()[member(1002)] == Decimal(1003)
     assert (await follower.status()).parked == 0
+
+
+async def test_of_many_complaints_some_are_looked_into_and_speak_for_the_others(
+    timed_program: Program, engage: Sandbox
+) -> None:
+    program, follower = timed_program, await timed_program.follower(read_back_max=5)
+    engage.know(member(0))
+    await program.earn_all([(member(number), 1) for number in range(31)])
+    await follower.push()
+    engage.run_job()
+    _passes(program, seconds=1)
+    assert (await follower.poll()).done == 1
+    settled = await follower.settle()
+    assert (settled.read, settled.parked, settled.again) == (5, 30, 0)
+    assert (await follower.sync()).is_complete
+
+
+async def test_what_engage_says_of_every_row_need_not_be_a_complaint(
+    timed_program: Program, engage: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, follower = timed_program, await timed_program.follower(read_back_max=5)
+    contacts = [member(number) for number in range(30)]
+    engage.know(*contacts)
+    await program.earn_all([(contact, 1) for contact in contacts])
+    monkeypatch.setattr(
+        "sync.engage.ending.named_rows",
+        lambda contacts, _said: dict.fromkeys(range(len(contacts)), "The balance was set"),
+    )
+    monkeypatch.setattr("sync.engage.progress.read_status", _talkative)
+    await follower.push()
+    engage.run_job()
+    _passes(program, seconds=1)
+    assert (await follower.poll()).done == 1
+    settled = await follower.settle()
+    assert (settled.read, settled.agreed, settled.parked, settled.again) == (5, 30, 0, 0)
+    assert (await follower.sync()).is_complete
+
+
+def _talkative(_body: bytes) -> Status:
+    return Status("Completed", (Message("The balance was set"),))
 
 
 async def test_a_batch_that_failed_as_a_whole_parks_those_it_names(
