@@ -37,6 +37,8 @@ def end(validity: Validity, earned: str, zone: ZoneInfo = GMT, starting: str | N
         ("29 January", 1, "28 February"),
         ("28 January", 1, "28 February"),
         ("31 January 2028", 1, "29 February 2028"),
+        ("31 January 2076", 1, "29 February 2076"),
+        ("31 January 2100", 1, "28 February 2100"),
         ("31 March", 1, "30 April"),
         ("31 January", 2, "31 March"),
         ("30 November", 3, "28 February 2027"),

@@ -83,6 +83,16 @@ def test_only_pending_leaves_other_pending_points_alone() -> None:
     assert member.balance == "100 available, 100 pending"
 
 
+def test_only_pending_leaves_other_available_points_alone() -> None:
+    member = Paper.returning(Returns.ONLY_PENDING)
+    member.earn("100 from 15 January", key="purchase")
+    member.earn(50)
+    assert reversed_by(member.give_back(30)) == 30
+    member.today("15 January")
+    assert reversed_by(member.give_back()) == 0
+    assert member.balance == "120 available"
+
+
 def test_the_policy_is_that_of_the_return_s_own_instant() -> None:
     # within 14 days points are pending, so a return of the 10th that is heard of on the 20th
     # takes them, even where only pending ones may be taken
