@@ -63,9 +63,9 @@ returns = "unlimited"
 [tenants.{tenant}.engage]
 base_url = "{engage}"
 answer_seconds = 10
-poll_seconds = [1, 1, 2, 5]
+poll_seconds = [1, 1, 2]
 settle_seconds = 10
-unknown_status_seconds = 20
+unknown_status_seconds = 4
 
 [tenants.{tenant}.engage.points_log]
 authentication = "header"

@@ -37,7 +37,9 @@ SYNC_SECONDS_MAX: Final = 180.0
 """How long Engage may take to have everything; a request that was cut off is settled after 10 + 30
 seconds."""
 
-RUN_SECONDS: Final = 20.0
+RUN_SECONDS: Final = 4.0
+"""How long one request waits for that; a service that is stopped ends such a request first."""
+
 LOOK_SECONDS: Final = 0.2
 
 KEY_NAME: Final = "the demo's shop"

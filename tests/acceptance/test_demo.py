@@ -1,7 +1,7 @@
 """The demo tells its whole story, whatever is killed on the way, and leaves nothing behind.
 
 Each test plays it in a folder of its own with the first customers of the shop, and looks into the
-books only to know when to strike.
+books only to know when to strike. One of them is enough on the older PostgreSQL.
 """
 
 import asyncio
@@ -30,8 +30,6 @@ MAJOR = os.environ.get("POINTMASTER_TEST_POSTGRES", "18")
 SECONDS_MAX = 60.0
 PLAIN = False
 """No certificates are loaded for plain HTTP on this machine."""
-
-pytestmark = pytest.mark.database
 
 
 class Demo:
@@ -174,28 +172,26 @@ def test_whatever_is_killed_nothing_is_lost_and_nothing_doubled(tmp_path: Path) 
     with playing(folder, "--once", "--customers", "30", "--batch", "5") as demo:
         demo.wait_for("a new posting", lambda: (demo.in_books(POSTED) or 0) > few)
         os.kill(demo.postmaster(), signal.SIGKILL)
-        assert demo.ends() == 0, demo.said
-        # Postings whose answer the dead server took along were asked for again.
+        # PostgreSQL comes back, and what got no answer is asked again.
+        demo.wait_for("the last posting", lambda: "Posting the invoices" in demo.said)
         assert sum(demo.posted()) == more
-        assert holds_all_of(more, demo)
+        demo.wait_for("another push", lambda: demo.in_books(ON_ITS_WAY))
+        os.kill(demo.program("sandbox.engage"), signal.SIGKILL)
+        assert demo.ends() == 1
+        assert "Engage was killed by SIGKILL" in demo.said
 
     with playing(folder, "--once", "--customers", "30") as demo:
         assert demo.ends() == 0, demo.said
         assert demo.posted() == (0, more)
         assert "nothing was booked twice" in demo.said
-        assert holds_all_of(more, demo)
+        assert "Everything holds." in demo.said
+        assert "✗" not in demo.said
+        # The shop's postings, and the four adjustments that were made in Engage.
+        assert f"The books verify: {more + 4:,} transactions" in demo.said
     assert nothing_runs_in(folder)
 
 
-def holds_all_of(postings: int, demo: Demo) -> bool:
-    """Whether all proofs hold, in books of the shop's postings and Engage's four adjustments."""
-    return (
-        "Everything holds." in demo.said
-        and "✗" not in demo.said
-        and f"The books verify: {postings + 4:,} transactions" in demo.said
-    )
-
-
+@pytest.mark.database
 def test_two_services_on_one_database_book_once_and_agree(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     with playing(folder, "--customers", "10") as demo:
