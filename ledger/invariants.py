@@ -195,6 +195,18 @@ async def _next_holders(
 
 
 async def _audit_chunk(connection: Connection, holders: Sequence[StoredHolder]) -> list[Finding]:
+    """Audit holders together; where a row can't even be read, find out whose, by halves."""
+    try:
+        return await _audit_together(connection, holders)
+    except ValueError as unreadable:
+        if len(holders) == 1:
+            return [Finding(9, f"holder {holders[0].id}", f"can't be read: {unreadable}")]
+    half = len(holders) // 2
+    findings = await _audit_chunk(connection, holders[:half])
+    return findings + await _audit_chunk(connection, holders[half:])
+
+
+async def _audit_together(connection: Connection, holders: Sequence[StoredHolder]) -> list[Finding]:
     ids = [holder.id for holder in holders]
     chains = await recorded_of(connection, ids)
     accounts: dict[HolderId, dict[DefinitionId, AccountState]] = defaultdict(dict)
@@ -251,13 +263,16 @@ async def _check_rollups(connection: Connection) -> list[Finding]:
     rolled_up: dict[tuple[int, int], int] = {}
     findings = []
     for row in await connection.fetch(ROLLED_UP):
-        account = LedgerAccount(row["account"])
-        rolled_up[row["definition_id"], account] = int(row["rolled_up"])
+        number = row["account"]
+        account = (
+            LedgerAccount(number).word if number in set(LedgerAccount) else f"account {number}"
+        )
+        rolled_up[row["definition_id"], number] = int(row["rolled_up"])
         if row["rolled_up"] != row["transferred"]:
             findings.append(
                 Finding(
                     1,
-                    f"definition {row['definition_id']}, {account.word}",
+                    f"definition {row['definition_id']}, {account}",
                     f"roll-ups make {row['rolled_up']}, transfers {row['transferred']}",
                 )
             )

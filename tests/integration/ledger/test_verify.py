@@ -57,6 +57,10 @@ TAMPERINGS: list[tuple[str, ...]] = [
         "rule 9: holder :one, transaction 1 its facts",
         f"update lot set valid_to = null, first_valid_to = null {FIRST_LOT}",
     ),
+    # values that the books have no word for
+    ("rule 9: holder :one can't be read: 99", f"update transaction set kind = 99 {SPENT}"),
+    ("rule 9: holder :one can't be read: 99", f"update transfer set credit = 99 {SPENT}"),
+    ("rule 1: definition 1, account 99", f"update transfer set credit = 99 {SPENT}"),
     # swapped texts
     (TEXTS, f"update transaction set description = 'Three coffees' {OF_ONE} and number = 1"),
     (TEXTS, f"update transaction set description = actor, actor = description {OF_ONE}"),
