@@ -1,0 +1,215 @@
+"""The model's rules for what is about an earlier transaction: taking back, holds, new terms."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from ledger.kinds import Kind, LedgerAccount
+from ledger.outcomes import Code
+from ledger.policies import Returns
+from ledger.requests import Activate, Cancel, Capture, Extend, Release, Request, Return
+from tests.simulation.account import (
+    AVAILABLE,
+    DEBT,
+    EXPIRED,
+    HELD,
+    NEVER,
+    PENDING,
+    Account,
+    Movement,
+    Term,
+    Told,
+)
+from tests.simulation.validity import end_of
+
+ISSUED, REDEEMED = LedgerAccount.ISSUED, LedgerAccount.REDEEMED
+
+FITTING: Final = {
+    Kind.RETURN: {Kind.EARN},
+    Kind.CANCEL: {Kind.REDEEM, Kind.CAPTURE},
+    Kind.CAPTURE: {Kind.HOLD},
+    Kind.RELEASE: {Kind.HOLD},
+}
+"""What kinds a request may be about; the others may be about whatever issued lots."""
+
+
+def about_original(
+    request: Request, account: Account, told: Told, about: Told | None, no: set[Code]
+) -> None:
+    """Look for objections; without any, move the points."""
+    if about is None:
+        no.add(Code.ORIGINAL_UNKNOWN)
+        return
+    told.about = about
+    fitting = FITTING.get(told.kind)
+    if about.kind not in fitting if fitting else not about.lots:
+        no.add(Code.ORIGINAL_WRONG_KIND)
+    if about.place[1] != request.definition:
+        no.add(Code.ORIGINAL_OF_ANOTHER_DEFINITION)
+    if told.effective < about.effective:
+        no.add(Code.EFFECTIVE_BEFORE_ORIGINAL)
+    if not no & {Code.ORIGINAL_WRONG_KIND, Code.ORIGINAL_OF_ANOTHER_DEFINITION}:
+        RULES[type(request)](request, account, told, about, no)
+
+
+def take_back(request: Return, account: Account, told: Told, about: Told, no: set[Code]) -> None:
+    """A purchase returned."""
+    ask(request, account, told, about, no)
+    if no:
+        return
+    at, now = told.effective, told.recorded
+    policy = account.definition.policy_at(at)
+    before = sum(
+        one.amount
+        for one in account.movements
+        if one.cause is not None and one.cause.kind is Kind.RETURN and one.cause.about is about
+    )
+    lapsed = sum(account.sum(EXPIRED, at, lot=lot) for lot in about.lots)
+    left = max(0, min(told.amount, about.amount - lapsed - before))
+    for lot in about.lots:
+        if policy.returns is Returns.ONLY_PENDING and account.lots[lot].valid_from <= at:
+            continue
+        part = account.part_of(lot, left, at)
+        if part:
+            account.take(lot, part, at, ISSUED, now, cause=told)
+            left -= part
+    if policy.returns is Returns.ONLY_PENDING:
+        return
+    for lot, part in account.valid_parts(left, at):
+        account.take(lot, part, at, ISSUED, now, cause=told)
+        left -= part
+    if policy.returns is Returns.UNLIMITED:
+        debt, _ = account.owed()
+        room = left if policy.debt_limit is None else max(0, policy.debt_limit - debt)
+        account.borrow(told, min(left, room), ISSUED)
+
+
+def ask(request: Return | Cancel, account: Account, told: Told, about: Told, no: set[Code]) -> None:
+    """How much is asked back."""
+    earlier = [one for one in account.told if one.about is about and one.kind is told.kind]
+    asked = sum(one.amount for one in earlier)
+    told.part, told.whole = request.part, request.whole
+    if request.part is not None and request.whole is not None:
+        parts = sum(one.part or 0 for one in earlier) + request.part
+        if {one.whole for one in earlier} - {None, request.whole}:
+            no.add(Code.WHOLE_DIFFERS)
+        if parts > request.whole:
+            no.add(Code.RETURN_EXCEEDS_ORIGINAL)
+        told.amount = max(0, about.amount * parts // request.whole - asked)
+    elif request.amount is None:
+        told.amount = about.amount - asked
+    if asked + told.amount > about.amount:
+        no.add(Code.RETURN_EXCEEDS_ORIGINAL)
+
+
+def cancel(request: Cancel, account: Account, told: Told, about: Told, no: set[Code]) -> None:
+    """Undo what was taken last, debt before points."""
+    ask(request, account, told, about, no)
+    if no:
+        return
+    at, now = told.effective, told.recorded
+    earlier = [one for one in account.told if one.about is about and one.kind is Kind.CANCEL]
+    back = sum(one.amount for one in earlier)
+    left = told.amount
+    for lot, amount in reversed(about.taken):
+        part = min(left, max(0, amount - back))
+        back = max(0, back - amount)
+        left -= part
+        if part and lot is not None:
+            account.move(Movement(REDEEMED, AVAILABLE, part, at, now, lot, cause=told))
+        elif part:
+            debt, since = account.owed()
+            if debt:
+                owed = min(part, debt)
+                account.move(Movement(REDEEMED, DEBT, owed, max(at, since), now, cause=told))
+            if part > debt:
+                valid_to = end_of(account.definition, at, at)
+                account.issue(told, part - debt, at, valid_to, REDEEMED)
+
+
+def end_hold(
+    request: Capture | Release, account: Account, told: Told, hold: Told, no: set[Code]
+) -> None:
+    """Spend what is held, or some of it; let go of the rest."""
+    if account.ended(hold):
+        no.add(Code.HOLD_ENDED)
+    told.amount = told.amount or hold.amount
+    if told.amount > hold.amount:
+        no.add(Code.CAPTURE_EXCEEDS_HOLD)
+    if no:
+        return
+    at, now = told.effective, told.recorded
+    left = told.amount if isinstance(request, Capture) else 0
+    for lot in account.in_order():
+        part = min(left, account.sum(HELD, lot=lot, hold=hold))
+        if part:
+            account.move(Movement(HELD, REDEEMED, part, at, now, lot, hold, told))
+            told.taken.append((lot, part))
+            left -= part
+    account.let_go(hold, at, now)
+
+
+def activate(_: Activate, account: Account, told: Told, about: Told, no: set[Code]) -> None:
+    """Pending points, available early."""
+    pending = [lot for lot in about.lots if account.sum(PENDING, lot=lot) > 0]
+    if not pending:
+        no.add(Code.NOTHING_PENDING)
+    if no:
+        return
+    at, now = told.effective, told.recorded
+    for lot in pending:
+        amount = account.sum(PENDING, lot=lot)
+        told.amount += amount
+        account.lots[lot].terms.append(Term(now, at, account.lots[lot].valid_to))
+        account.move(Movement(PENDING, AVAILABLE, amount, at, now, lot, cause=told))
+
+
+def extend(request: Extend, account: Account, told: Told, about: Told, no: set[Code]) -> None:
+    """A new term for those lots that can have it."""
+    found: dict[int, Term] = {}
+    objections: set[Code] = set()
+    for lot in about.lots:
+        term, against = new_term(request, account, lot, told)
+        objections |= against
+        if not against:
+            found[lot] = term
+    if not found:
+        no |= objections
+    if no:
+        return
+    for lot, term in found.items():
+        account.lots[lot].terms.append(term)
+        told.amount += account.remaining(lot)
+
+
+def new_term(request: Extend, account: Account, lot: int, told: Told) -> tuple[Term, set[Code]]:
+    """What a lot's term would be, and what speaks against it."""
+    now = account.lots[lot].terms[-1]
+    against: set[Code] = set()
+    valid_from, valid_to = now.valid_from, now.valid_to
+    if valid_to <= told.recorded:
+        against.add(Code.LOT_LAPSED)
+    if request.valid_from is not msgspec.UNSET:
+        valid_from = request.valid_from
+        if account.sum(PENDING, lot=lot) <= 0 or valid_from <= told.recorded:
+            against.add(Code.NOTHING_PENDING)
+    if request.valid_to is not msgspec.UNSET:
+        valid_to = request.valid_to or NEVER
+        if valid_to < now.valid_to or now.valid_to == NEVER:
+            against.add(Code.NOT_EXTENDED)
+    if (valid_from, valid_to) == (now.valid_from, now.valid_to):
+        against.add(Code.NOT_EXTENDED)
+    if valid_to <= valid_from:
+        against.add(Code.VALIDITY_EMPTY)
+    return Term(told.recorded, valid_from, valid_to), against
+
+
+RULES: Final[dict[type[Request], Callable[[Any, Account, Told, Told, set[Code]], None]]] = {
+    Return: take_back,
+    Cancel: cancel,
+    Capture: end_hold,
+    Release: end_hold,
+    Activate: activate,
+    Extend: extend,
+}
