@@ -55,10 +55,10 @@ class Demo:
         """All it printed so far."""
         return self.output.read_text()
 
-    def ends(self) -> int:
+    def ends(self, seconds_max: float = SECONDS_MAX) -> int:
         """Its exit status, once it has one."""
         try:
-            return self.process.wait(SECONDS_MAX)
+            return self.process.wait(seconds_max)
         except subprocess.TimeoutExpired:
             pytest.fail(f"the demo goes on and on:\n{self.said}")
 
@@ -99,6 +99,12 @@ class Demo:
         found = re.search(r"(http://\S+)/docs", self.said)
         assert found, self.said
         return found[1]
+
+    def engage(self) -> str:
+        """Where the service finds its Engage; nothing while it was not told yet."""
+        file = self.folder.configuration
+        found = re.search(r'base_url = "(.+)"', file.read_text() if file.exists() else "")
+        return found[1] if found else ""
 
     def wait_for(self, what: str, happened: Callable[[], Any]) -> None:
         """Wait until something happened, while the demo runs."""
@@ -146,6 +152,7 @@ def nothing_runs_in(folder: Path) -> bool:
 
 
 POSTED = "select count(*) from ledger.transaction"
+UNANSWERED = "select count(*) from engage.batch where state = 'sending'"
 ON_ITS_WAY = "select count(*) from engage.batch where state = 'accepted'"
 
 
@@ -191,6 +198,27 @@ def test_whatever_is_killed_nothing_is_lost_and_nothing_doubled(tmp_path: Path) 
     assert nothing_runs_in(folder)
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+def test_a_push_whose_answer_was_on_the_way_is_settled(tmp_path: Path) -> None:
+    """Engage has done the work, and the service dies before it hears so: 10 + 30 seconds later
+    the request counts as lost, and 10 seconds after that its accounts are read back."""
+    folder = tmp_path / "demo"
+    with playing(folder, "--once", "--customers", "20", "--batch", "50") as demo:
+        demo.wait_for("Engage", demo.engage)
+        slow = {"kind": "slow-after", "method": "POST", "path": "*/balances", "milliseconds": 9000}
+        httpx.post(
+            f"{demo.engage()}/_sandbox/faults", json={"rules": [slow]}, trust_env=False
+        ).raise_for_status()
+        demo.wait_for("a push without an answer", lambda: demo.in_books(UNANSWERED))
+        time.sleep(0.5)
+        os.kill(demo.program("serve --migrate"), signal.SIGKILL)
+        assert demo.ends() == 1
+    with playing(folder, "--once", "--customers", "20") as demo:
+        assert demo.ends(180) == 0, demo.said
+        assert "Everything holds." in demo.said
+
+
 @pytest.mark.database
 def test_two_services_on_one_database_book_once_and_agree(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
@@ -228,7 +256,7 @@ def test_two_services_on_one_database_book_once_and_agree(tmp_path: Path) -> Non
 def a_slip_in_engage_is_put_right(demo: Demo) -> bool:
     """Engage holds something else than it was told; it is told everything again."""
     [customer] = open_shop(1).customers
-    [engage] = re.findall(r'base_url = "(.+)"', demo.folder.configuration.read_text())
+    engage = demo.engage()
     slip = {"balances": [{"contactId": customer.contact, "amount": 1}]}
     account = f"{engage}/_sandbox/accounts/{customer.contact}"
     with httpx.Client(timeout=SECONDS_MAX, verify=PLAIN, trust_env=False) as client:
