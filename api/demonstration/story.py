@@ -202,11 +202,11 @@ async def _sync(what: str, doors: Doors, steps: Steps) -> None:
                 await asyncio.wait([run], timeout=LOOK_SECONDS)
             await run
             behind = await _behind(doors)
-        step.say(f"{total:,} accounts to tell" if total else "nothing new")
+        step.say(f"{total:,} changes" if total else "nothing new")
 
 
 async def _behind(doors: Doors) -> int:
-    """How many accounts Engage is behind with, some counted twice."""
+    """How many changes of accounts Engage is behind with."""
     status = await doors.sync_status()
     return status.marked + sum(one.rows for one in status.unfinished.values())
 
