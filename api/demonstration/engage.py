@@ -208,7 +208,11 @@ class EngageDesk:
         self, wanted: type[Document], method: str, path: str, body: object = None
     ) -> Document:
         content = None if body is None else msgspec.json.encode(body)
-        answer = await self._client.request(method, f"{CONTROL}{path}", content=content)
+        try:
+            answer = await self._client.request(method, f"{CONTROL}{path}", content=content)
+        except httpx.TransportError as problem:
+            trouble = f"{type(problem).__name__} {problem}"
+            raise EngageError(f"{method} {path} got no answer: {trouble}") from None
         if not answer.is_success:
             raise EngageError(f"{method} {path} was answered {answer.status_code}: {answer.text}")
         return msgspec.json.decode(answer.content, type=wanted)

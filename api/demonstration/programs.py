@@ -23,6 +23,9 @@ READY_SECONDS_MAX: Final = 120.0
 STOP_SECONDS_MAX: Final = 45.0
 """How long it may take to stop before it is killed."""
 
+REASON_SECONDS: Final = 1.0
+"""How long after a failure a program's end still counts as its reason."""
+
 SAID_LINES: Final = 12
 """How much of what a program said last is repeated when it ends by itself."""
 
@@ -155,6 +158,9 @@ async def while_running(programs: Sequence[Program], work: Coroutine[Any, Any, R
     ends = [asyncio.create_task(program.process.wait()) for program in programs]
     try:
         await asyncio.wait([working, *ends], return_when=asyncio.FIRST_COMPLETED)
+        if working.done() and not working.cancelled() and working.exception() is not None:
+            # Where a program's end is the reason, it is said of the program and not of the work.
+            await asyncio.wait(ends, timeout=REASON_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         for program, end in zip(programs, ends, strict=True):
             if end.done():
                 raise program.ended()

@@ -265,16 +265,19 @@ async def _read_balances(
 
 
 async def _each(items: Sequence[Item], do: Callable[[Item], Awaitable[None]]) -> None:
-    """Do something with each item, eight at a time."""
+    """Do something with each item, eight at a time; the first failure is the one that is told."""
     waiting = iter(items)
 
     async def work() -> None:
         for item in waiting:
             await do(item)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(READ_AT_ONCE):
-            group.create_task(work())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(READ_AT_ONCE):
+                group.create_task(work())
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
 
 
 async def _others(

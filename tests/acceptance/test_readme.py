@@ -10,6 +10,7 @@ environment in it. Two commands are not run from here: `make test` is what runs 
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -106,6 +107,7 @@ def terminal(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 def test_every_command_works_and_answers_as_shown(engage: Launched, terminal: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
