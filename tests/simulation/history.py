@@ -39,14 +39,19 @@ POLICIES: Final = (
     ),
 )
 
+LATER: Final = START + 20 * DAY
+"""When the first definition's policy changes."""
+
+ZONES: Final = ("Europe/Stockholm", "America/New_York", "UTC")
+
 
 def definitions(policies: Sequence[int]) -> list[Definition]:
     """Two kinds of points alike in decimals and one that isn't; the first's policy changes."""
     first, later, second = (POLICIES[number % len(POLICIES)] for number in policies)
     kinds = (
-        ("Europe/Stockholm", 0, ((BEGINNING, first), (START + 20 * DAY, later))),
-        ("America/New_York", 0, ((BEGINNING, second),)),
-        ("UTC", 2, ((BEGINNING, Policy()),)),
+        (0, ((BEGINNING, first), (LATER, later))),
+        (0, ((BEGINNING, second),)),
+        (2, ((BEGINNING, Policy()),)),
     )
     return [
         Definition(
@@ -55,10 +60,10 @@ def definitions(policies: Sequence[int]) -> list[Definition]:
             engage_id=number,
             name="Points",
             scale=scale,
-            zone=ZoneInfo(zone),
+            zone=ZoneInfo(ZONES[policies[0] % len(ZONES)]),
             policies=versions,
         )
-        for number, (zone, scale, versions) in enumerate(kinds, start=1)
+        for number, (scale, versions) in enumerate(kinds, start=1)
     ]
 
 

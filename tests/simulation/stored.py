@@ -1,0 +1,206 @@
+"""A history told to stored books, on a real PostgreSQL, and to the model; compared as it goes.
+
+The one hard idea: it is the history of `tests.simulation.history`, but every step passes through
+loading and storing, so what a batch finds in the database is what the model says must be there.
+"""
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+
+from ledger import invariants, reading
+from ledger.connection import Connection, Pool
+from ledger.outcomes import Booked
+from ledger.policies import Definition
+from ledger.postgres import Database
+from ledger.posting import Books
+from ledger.reading_as_of import accounts_as_of
+from ledger.tenants import (
+    Catalogue,
+    DefinitionDeclaration,
+    TenantDeclaration,
+    declare,
+)
+from ledger.trial_balance import trial_balance
+from tests.simulation.account import Account, Place, Told
+from tests.simulation.comparing import DifferenceError, agree, compare_outcome
+from tests.simulation.history import CONTACTS, LATER, definitions, places_of, words
+from tests.simulation.model import Model
+from tests.simulation.sheet import EMPTY, standing
+from tests.simulation.story import ACTIONS, DAY, RANGES, START, Scene, Step, Storyteller, scenes
+
+SHOP: Final = "shop"
+
+
+def drawn_steps(draw: random.Random, count: int) -> list[Step]:
+    """Random steps."""
+    return [
+        Step(draw.choice(ACTIONS), **{name: draw.randint(0, last) for name, last in RANGES.items()})
+        for _ in range(count)
+    ]
+
+
+def declared(kinds: Sequence[Definition], at: datetime) -> TenantDeclaration:
+    """A tenant's configuration as it is at an instant."""
+    return TenantDeclaration(
+        name=SHOP,
+        time_zone=kinds[0].zone.key,
+        definitions=tuple(
+            DefinitionDeclaration(
+                engage_id=one.engage_id, name=one.name, scale=one.scale, policy=one.policy_at(at)
+            )
+            for one in kinds
+        ),
+    )
+
+
+async def declare_shop(connection: Connection, policies: Sequence[int]) -> Catalogue:
+    """The tenant of the histories, both versions of its first definition's policy included."""
+    kinds = definitions(policies)
+    await declare(connection, [declared(kinds, START)])
+    return await declare(connection, [declared(kinds, LATER)], now=LATER)
+
+
+class StoredHistory:
+    """Stored books and model, and what was asked of them so far."""
+
+    def __init__(self, pool: Pool, catalogue: Catalogue) -> None:
+        self.pool = pool
+        self.catalogue = catalogue
+        self.tenant = catalogue.tenants[SHOP].id
+        kinds = catalogue.definitions_of(self.tenant)
+        self.model = Model({one.id: one for one in kinds})
+        self.teller = Storyteller(self.tenant, CONTACTS, [one.id for one in kinds])
+        self.books = Books(pool, catalogue, clock=lambda: self.teller.now)
+        self.places: list[Place] = [(one, kind.id) for kind in kinds for one in CONTACTS]
+        self.instants = [START]
+        self.log: list[str] = []
+
+    async def play(self, scene: Scene) -> set[Place]:
+        """Let a scene happen in both; answers whose accounts it spoke of."""
+        self.teller.pass_time(scene.hours)
+        now = self.teller.now
+        # Everything asked at one instant is recorded within microseconds of it.
+        self.instants.append(now + timedelta(seconds=0.5))
+        if scene.sweep:
+            await self.books.sweep(limit=2)
+        if scene.closing is not None:
+            await self._close(now, scene.closing)
+        asked = [self.teller.tell(step) for step in scene.steps]
+        requests = [one.request for one in asked]
+        self.log += [f"{now:%d %B %H:%M:%S} {words(request)}" for request in requests]
+        outcomes = await self.books.post(requests, atomic=scene.atomic)
+        told = self.model.post_all(requests, now, atomic=scene.atomic)
+        for one, outcome, answer in zip(asked, outcomes, told, strict=True):
+            compare_outcome(one.request, outcome, answer)
+            if isinstance(outcome, Booked) and isinstance(answer, Told):
+                one.id = outcome.transaction.id
+                self.model.ids[one.id] = answer
+        return {place for request in requests for place in places_of(request)}
+
+    async def compare(self, place: Place, step: Step) -> None:
+        """Compare an account as it is now, and as of some instant of either axis."""
+        now = self.instants[-1]
+        contact, definition = place
+        account = self.model.account(place)
+        async with self.pool.acquire() as connection:
+            found = await reading.balances(
+                connection, self.tenant, contact, definition=definition, at=now
+            )
+            balance = found[0].balance if found else EMPTY
+            agree((place, now, "balance"), balance, account.read(now, now))
+            at = now + (10 - step.back) * DAY
+            known = self.instants[-1 - step.last % len(self.instants)]
+            for effective, recorded in ((now, now), (at, known)):
+                as_of = await accounts_as_of(
+                    connection,
+                    self.tenant,
+                    contact,
+                    effective_at=effective,
+                    recorded_at=recorded,
+                    definition=definition,
+                    now=now,
+                )
+                balance = as_of[0].balance if as_of else EMPTY
+                agree((place, effective, recorded), balance, account.read(effective, recorded))
+                if (effective, recorded) == (now, now):
+                    lots = standing(as_of[0]) if as_of else []
+                    agree((place, now, "lots"), lots, account.standing_lots(now))
+
+    async def compare_trial(self, step: Step) -> None:
+        """Compare the trial balance now, and as of some instant of either axis."""
+        now = self.instants[-1]
+        at = now + (10 - step.back) * DAY
+        known = self.instants[-1 - step.last % len(self.instants)]
+        for effective, recorded in ((now, None), (at, None), (at, known)):
+            async with self.pool.acquire() as connection:
+                trial = await trial_balance(
+                    connection,
+                    self.catalogue,
+                    self.tenant,
+                    effective_at=effective,
+                    recorded_at=recorded,
+                    at=now,
+                )
+            for one in trial.definitions:
+                agree((one.definition, effective, recorded, "difference"), one.difference, 0)
+                of = [
+                    known_and_due(account, effective, recorded or now)
+                    for (_, definition), account in self.model.accounts.items()
+                    if definition == one.definition
+                ]
+                for line in one.lines:
+                    total = sum(account.sum(line.account, effective) for account in of)
+                    what = (one.definition, effective, recorded, line.account)
+                    agree(what, line.credit - line.debit, total)
+
+    async def prove(self) -> None:
+        """Hold that the books pass every invariant, and that their totals are the model's."""
+        async with self.pool.acquire() as connection:
+            agree("findings", await invariants.check(connection, self.catalogue), [])
+        for number, place in enumerate(self.places):
+            await self.compare(place, Step("earn", back=10))
+            await self.compare_trial(Step("earn", back=3 * number, last=7 * number))
+
+    async def _close(self, now: datetime, days: int) -> None:
+        """Close the books up to some midnight, if that goes beyond what is closed."""
+        boundary = now.replace(hour=0, minute=0, second=0, microsecond=0) - days * DAY
+        if boundary > self.model.closed_until:
+            self.log.append(f"{now:%d %B %H:%M:%S} closed up to {boundary:%d %B}")
+            await self.books.close_period(self.tenant, boundary)
+            self.model.closed_until = boundary
+
+
+def known_and_due(account: Account, effective: datetime, recorded: datetime) -> Account:
+    """The account as the books knew it at an instant, with all that is due at another."""
+    known = account.known(recorded)
+    known.pass_time(max(effective, recorded), recorded)
+    return known
+
+
+@asynccontextmanager
+async def stored_history(
+    database: Database, policies: Sequence[int]
+) -> AsyncIterator[StoredHistory]:
+    """A history of books in which nothing is written yet."""
+    async with asyncpg.create_pool(database.dsn_service, min_size=1, max_size=3) as pool:
+        async with pool.acquire() as connection:
+            catalogue = await declare_shop(connection, policies)
+        yield StoredHistory(pool, catalogue)
+
+
+async def tell_stored(history: StoredHistory, steps: Sequence[Step]) -> None:
+    """Tell a whole history; a difference comes with all that led to it."""
+    try:
+        for number, scene in enumerate(scenes(steps)):
+            touched = await history.play(scene)
+            touched.add(history.places[number % len(history.places)])
+            for place in sorted(touched):
+                await history.compare(place, scene.steps[0] if scene.steps else Step("earn"))
+        await history.prove()
+    except AssertionError as difference:
+        raise DifferenceError("\n".join([str(difference), *history.log])) from None
