@@ -45,8 +45,6 @@ VOLATILE = (
 )
 """Ids, times and request ids are never the same again; their form is."""
 
-pytestmark = pytest.mark.database
-
 
 @dataclass(frozen=True)
 class Shown:
