@@ -61,7 +61,7 @@ lock: ## Lock the dependencies anew by name, version and hash; UPGRADE=1 takes t
 	@$(BIN)/python -m venv --clear $(VENV)/locking
 	@$(VENV)/locking/bin/python -m pip --disable-pip-version-check --quiet install $(LOCKER)
 	@$(call compile,--group build,requirements.lock)
-	@$(call compile,--extra parquet --group build --group test --group lint,requirements-dev.lock)
+	@$(call compile,--extra kafka --extra parquet --extra sftp --group build --group test --group lint,requirements-dev.lock)
 	@rm -rf $(VENV)/locking
 
 .PHONY: clean
