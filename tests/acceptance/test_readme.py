@@ -87,6 +87,13 @@ def test_they_run_what_is_tested(target: str, program: str) -> None:
     assert program in said.stdout
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/running.md"])
+def test_every_link_leads_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text())
+    assert links
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
 @pytest.fixture
 def engage() -> Iterator[Launched]:
     """An Engage that knows the contact of the examples."""
