@@ -15,6 +15,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from api.problems.catalogue import (
+    BOOKS_BUSY,
     INTERNAL,
     JSON_INVALID,
     METHOD_NOT_ALLOWED,
@@ -23,6 +24,7 @@ from api.problems.catalogue import (
     ProblemType,
 )
 from api.problems.problem import MEDIA_TYPE, ProblemError
+from ledger.group_commit import BusyError, ClosedError
 from ledger.posting import TooManyRacesError
 
 logger = logging.getLogger(__name__)
@@ -93,16 +95,28 @@ def problem_of(exception: Exception, request_id: str) -> ProblemError:
             return ProblemError(*known, headers=exception.headers)
         if 400 <= exception.status_code < 500:
             return ProblemError(JSON_INVALID, "the request could not be read")
-    if isinstance(exception, AWAY):
+    not_now = _not_now(exception)
+    if not_now is not None:
         kind = type(exception).__name__
         logger.warning("request=%s unavailable=%s: %s", request_id, kind, exception)
-        return ProblemError(
-            UNAVAILABLE,
-            "the database can't be reached or is overloaded",
-            headers={"Retry-After": RETRY_SECONDS},
-        )
+        return not_now
     logger.error("request=%s failed", request_id, exc_info=exception)
     return ProblemError(INTERNAL, "the service failed to answer; its log says more")
+
+
+def _not_now(exception: Exception) -> ProblemError | None:
+    """The problem of what will work a little later; `None` where it won't."""
+    if isinstance(exception, BusyError):
+        detail = "more postings wait than the books can take"
+        seconds = str(exception.retry_after_seconds)
+        return ProblemError(BOOKS_BUSY, detail, headers={"Retry-After": seconds})
+    if isinstance(exception, ClosedError):
+        detail = "the service is ending"
+    elif isinstance(exception, AWAY):
+        detail = "the database can't be reached or is overloaded"
+    else:
+        return None
+    return ProblemError(UNAVAILABLE, detail, headers={"Retry-After": RETRY_SECONDS})
 
 
 def request_id_of(request: Request[Any, Any, Any]) -> str:

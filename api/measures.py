@@ -4,9 +4,10 @@ The one hard idea: labels are few and known (routes as templates, codes of the c
 no caller can make the set of series grow. No label ever holds a contact or a key.
 """
 
+from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -19,7 +20,7 @@ class Measures:
 
     media_type: Final = CONTENT_TYPE_LATEST
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: Callable[[], int] = lambda: 0) -> None:
         self.registry = CollectorRegistry()
         self._requests = Histogram(
             "pointmaster_http_request_seconds",
@@ -34,6 +35,12 @@ class Measures:
             ("tenant", "kind", "outcome"),
             registry=self.registry,
         )
+
+        Gauge(
+            "pointmaster_postings_waiting",
+            "Requests to the books that wait for their turn to be booked.",
+            registry=self.registry,
+        ).set_function(waiting)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered; a status of 0 is one that was cut off."""

@@ -17,7 +17,7 @@ from litestar import Request
 from api.access.doorkeeper import Doorkeeper
 from api.configuration import Configuration, DatabaseSettings
 from api.measures import Measures
-from api.poster import DirectPoster, Poster
+from api.poster import Poster, open_poster
 from api.wires import open_wires, outbox_of, wires_connections
 from ledger.connection import Pool
 from ledger.identity import TenantId
@@ -119,6 +119,9 @@ async def open_service(
             catalogue = await declare(connection, declarations)
         outbox = outbox_of(configuration, catalogue)
         books = Books(pool, catalogue, outbox=outbox)
+        poster = await stack.enter_async_context(
+            open_poster(books, configuration.posting, configuration.database.connections)
+        )
         # Of their own, so that a caller at the doors never waits for a push that is under way.
         wires_pool = await stack.enter_async_context(
             open_pool(database.dsn_service, wires_connections(configuration))
@@ -138,9 +141,9 @@ async def open_service(
             database=database,
             pool=pool,
             books=books,
-            poster=DirectPoster(books),
+            poster=poster,
             doorkeeper=doorkeeper,
-            measures=Measures(),
+            measures=Measures(lambda: poster.waiting),
             synchronisation=synchronisation,
             tenant_names={one.id: one.name for one in catalogue.tenants.values()},
         )

@@ -24,7 +24,7 @@ import asyncpg
 from ledger.connection import Connection
 from ledger.outcomes import Outcome
 from ledger.posting import BATCH_MAX, Books
-from ledger.requests import Request
+from ledger.requests import Move, Request
 
 LANES: Final = 4
 QUEUE_MAX: Final = 10_000
@@ -33,7 +33,7 @@ QUEUE_MAX: Final = 10_000
 WAIT_SECONDS_MAX: Final = 10.0
 """How long a request may wait for its turn before it is turned away."""
 
-RECONNECT_ATTEMPTS_MAX: Final = 3
+RECONNECT_ATTEMPTS_MAX: Final = 5
 
 LOST_CONNECTION: Final = (
     asyncpg.PostgresConnectionError,
@@ -44,6 +44,15 @@ LOST_CONNECTION: Final = (
     ConnectionError,
     OSError,
 )
+
+NOBODYS_FAULT: Final = (
+    *LOST_CONNECTION,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""What says that the database is in trouble, whatever it is asked: halves would fare no better."""
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +131,9 @@ class _Lane:
         try:
             outcomes = await self._try([one.request for one in batch])
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is told to who asked for it
-            if len(batch) == 1 or isinstance(problem, LOST_CONNECTION):
+            if len(batch) == 1 or isinstance(problem, NOBODYS_FAULT):
+                if isinstance(problem, NOBODYS_FAULT):
+                    await self._drop_connection()
                 for one in batch:
                     if not one.answer.done():
                         one.answer.set_exception(problem)
@@ -199,10 +210,15 @@ class GroupCommit:
         return await self._lane_of(request).add(request)
 
     async def post_batch(self, requests: Sequence[Request], *, atomic: bool) -> list[Outcome]:
-        """Several requests, outcomes in order; an atomic batch is one transaction of its own."""
-        if atomic:
+        """Several requests, outcomes in order.
+
+        An atomic batch is a transaction of its own, and so is one that moves points: what it asks
+        of who received them must be decided after the move, which another lane would not wait for.
+        Raises `BusyError` or `ClosedError`; some of the requests may be booked then.
+        """
+        if atomic or any(isinstance(request, Move) for request in requests):
             self._check_room(0)
-            return await self._books.post(requests, atomic=True)
+            return await self._books.post(requests, atomic=atomic)
         self._check_room(len(requests))
         answers = [self._lane_of(request).add(request) for request in requests]
         try:

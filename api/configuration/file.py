@@ -46,13 +46,31 @@ class DatabaseSection(Section, frozen=True):
     Attributes:
         folder: Where the service's own PostgreSQL keeps its data, relative to the file.
         postgres: Its major version, 16 or 18.
-        connections: The most connections of one process for its callers; the sync has its own, 8
-            and 4 a tenant.
+        connections: The most connections of one process for its callers, those of the posting
+            lanes included; the sync has its own, 8 and 4 a tenant.
     """
 
     folder: Annotated[str, Meta(min_length=1)] = "var/postgres"
     postgres: int = 18
     connections: Annotated[int, Meta(ge=4, le=200)] = 16
+
+
+class PostingSection(Section, frozen=True):
+    """How what many callers post is booked.
+
+    Attributes:
+        coalescing: Whether requests that come at the same time are booked together; without it,
+            each in a database transaction of its own.
+        lanes: How many batches are booked at the same time, each lane on one of the callers'
+            connections; left out, 4, or half of the connections where those are fewer than 8.
+        queue_max: How many requests may wait; more are told to come again.
+        wait_seconds: How long one may wait before it is told to come again.
+    """
+
+    coalescing: bool = True
+    lanes: Annotated[int, Meta(ge=1, le=64)] | None = None
+    queue_max: Annotated[int, Meta(ge=1000, le=1_000_000)] = 10_000
+    wait_seconds: Annotated[int, Meta(ge=1, le=60)] = 10
 
 
 class ValiditySection(Section, frozen=True):
@@ -105,3 +123,4 @@ class ConfigurationFile(Section, frozen=True):
     tenants: Annotated[dict[str, TenantSection], Meta(min_length=1, max_length=1000)]
     service: ServiceSection = ServiceSection()
     database: DatabaseSection = DatabaseSection()
+    posting: PostingSection = PostingSection()

@@ -21,6 +21,7 @@ from api.configuration.file import (
     TENANT_NAME_FORM,
     ConfigurationFile,
     DefinitionSection,
+    PostingSection,
     ServiceSection,
     TenantSection,
     ValiditySection,
@@ -84,6 +85,7 @@ class Configuration:
     service: ServiceSection
     database: DatabaseSettings
     tenants: tuple[TenantSettings, ...]
+    posting: PostingSection = field(default_factory=PostingSection)
     warnings: tuple[str, ...] = field(default=())
 
 
@@ -121,7 +123,12 @@ def load(path: Path = DEFAULT_PATH, variables: Mapping[str, str] = os.environ) -
         file.database.connections,
     )
     return Configuration(
-        path, file.service, database, tuple(tenants), tuple(_warnings(tuple(tenants)))
+        path,
+        file.service,
+        database,
+        tuple(tenants),
+        posting=file.posting,
+        warnings=tuple(_warnings(tuple(tenants))),
     )
 
 
@@ -145,6 +152,12 @@ def _contradictions(file: ConfigurationFile) -> Iterator[Mistake]:
     yield from ambiguous(list(file.tenants))
     if file.database.postgres not in MAJORS:
         yield Mistake("database.postgres", f"must be {' or '.join(map(str, MAJORS))}")
+    lanes_max = file.database.connections // 2
+    if file.posting.lanes is not None and file.posting.lanes > lanes_max:
+        yield Mistake(
+            "posting.lanes",
+            f"must be at most {lanes_max}, half of database.connections: the others read",
+        )
     for name, tenant in file.tenants.items():
         key = below("tenants", name)
         if not re.fullmatch(TENANT_NAME_FORM, name):

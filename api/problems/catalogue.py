@@ -130,6 +130,13 @@ POINTS_LOG_CLOSED: Final = ProblemType(
     "The points log is not open to this caller",
     "Send the secret that the tenant is configured with, in the way it is configured.",
 )
+VENDOR_REFUSED: Final = ProblemType(
+    "vendor_refused",
+    401,
+    "The message does not prove to be its vendor's",
+    "The source is configured with a way to prove itself that this message does not follow. The "
+    "answer does not say what was wrong; the service's log names the headers that came.",
+)
 INTERNAL: Final = ProblemType(
     "internal",
     500,
@@ -144,6 +151,14 @@ UNAVAILABLE: Final = ProblemType(
     "Not at this moment",
     "The service is starting, ending, or has lost its database. Send the same request again after "
     "the seconds in `Retry-After`; a posting with the same idempotency key is booked once.",
+)
+BOOKS_BUSY: Final = ProblemType(
+    "books_busy",
+    503,
+    "The books have more work than they can take",
+    "Too many postings wait for their turn. Send the same request again after the seconds in "
+    "`Retry-After`. A single transaction was not booked; of a batch, some may have been: a "
+    "repeat with the same idempotency keys books each once.",
 )
 
 KEY_REUSED: Final = ProblemType(
@@ -325,6 +340,7 @@ CATALOGUE: Final[dict[str, ProblemType]] = {
         MESSAGE_REFUSED,
         SIGNATURE_INVALID,
         POINTS_LOG_CLOSED,
+        VENDOR_REFUSED,
         NOT_REPLAYABLE,
         DEFINITION_UNKNOWN,
         *RULES,
@@ -332,6 +348,7 @@ CATALOGUE: Final[dict[str, ProblemType]] = {
         TOO_MANY_REQUESTS,
         INTERNAL,
         UNAVAILABLE,
+        BOOKS_BUSY,
     )
 }
 """Every problem by its code, in the order of statuses where nothing better suggests itself."""

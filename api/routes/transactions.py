@@ -40,6 +40,7 @@ POSTING_PROBLEMS: Final = (
     catalogue.BODY_TOO_SLOW,
     catalogue.BODY_TOO_LARGE,
     catalogue.MEDIA_TYPE_UNSUPPORTED,
+    catalogue.BOOKS_BUSY,
 )
 
 POST_ONE: Final = Operation(

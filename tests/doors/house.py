@@ -17,7 +17,7 @@ from api.access.stored import create_key
 from api.application import create_app
 from api.command_line.serving import Server
 from api.configuration import Configuration, DatabaseSettings, TenantSettings
-from api.configuration.file import ServiceSection
+from api.configuration.file import PostingSection, ServiceSection
 from api.service import Role, Service, open_service
 from ledger.policies import Policy, Returns
 from ledger.postgres import Database
@@ -47,6 +47,7 @@ def configuration_of(
     engage: EngageSettings | None = None,
     *,
     open_documentation: bool = True,
+    posting: PostingSection | None = None,
 ) -> Configuration:
     """Two tenants on a test's database; the first with an Engage, if one is given."""
     return Configuration(
@@ -60,6 +61,7 @@ def configuration_of(
             connections=8,
         ),
         tenants=(TenantSettings(ACME, engage), TenantSettings(OTHER, None)),
+        posting=posting or PostingSection(),
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from api.configuration import Configuration, ConfigurationError, load
+from api.configuration.file import PostingSection
 from ledger.policies import Policy, Returns, RoundUp, Span, Validity
 from sync.engage.settings import LogAuthentication
 
@@ -73,6 +74,21 @@ def test_the_smallest_configuration(tmp_path: Path) -> None:
     assert configuration.tenants[0].engage is None
 
 
+def test_how_postings_are_gathered_can_be_said(tmp_path: Path) -> None:
+    assert read(tmp_path, SMALL).posting == PostingSection()
+    said = "[posting]\ncoalescing = false\nlanes = 2\nqueue_max = 5000\nwait_seconds = 3\n"
+    posting = PostingSection(coalescing=False, lanes=2, queue_max=5000, wait_seconds=3)
+    assert read(tmp_path, SMALL + said).posting == posting
+    # A batch of a thousand must always find room, and whoever reads a connection.
+    assert mistakes(tmp_path, SMALL + "[posting]\nqueue_max = 999\n") == [
+        "posting.queue_max: must be 1000 to 1000000"
+    ]
+    crowded = "[database]\nconnections = 6\n[posting]\nlanes = 4\n"
+    assert mistakes(tmp_path, SMALL + crowded) == [
+        "posting.lanes: must be at most 3, half of database.connections: the others read"
+    ]
+
+
 def test_every_mistake_of_form_is_named_at_once(tmp_path: Path) -> None:
     text = """
         port = 8080
@@ -98,8 +114,8 @@ def test_every_mistake_of_form_is_named_at_once(tmp_path: Path) -> None:
         schedule = { push = { every_seconds = "often" } }
     """
     found = mistakes(tmp_path, text)
-    assert found == [
-        "port: is no setting; there are: tenants, service, database",
+    assert found[0].startswith("port: is no setting; there are: tenants, service, database,")
+    assert found[1:] == [
         "tenants.acme.time_zone: is missing",
         "tenants.acme.definitions[0].name: is missing",
         "tenants.acme.definitions[0].scale: must be 0 to 4",
