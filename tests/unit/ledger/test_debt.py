@@ -179,6 +179,19 @@ def test_a_late_debt_is_repaid_even_by_points_that_came_in_after_it_and_lapsed_s
     assert member.total(LedgerAccount.EXPIRED) == 30
 
 
+def test_a_late_debt_beside_a_later_one_is_repaid_no_earlier_than_that() -> None:
+    # 80 came on the 10th and lapsed on the 15th; 20 are owed since the 20th. A debt of the 5th
+    # makes one debt with it, and on the 20th those points were no longer valid
+    member = Paper(today="10 January")
+    member.earn("80 until 15 January")
+    member.today("20 January")
+    member.redeem(20, allow_debt=True)
+    member.today("25 January")
+    member.redeem(30, on="5 January", allow_debt=True)
+    assert member.balance == "50 debt"
+    assert member.impossible_instants() == []
+
+
 def test_of_points_that_begin_together_those_soonest_to_expire_repay_debt() -> None:
     member = Paper()
     member.earn("40 from 1 February until 1 June")

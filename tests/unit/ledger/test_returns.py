@@ -198,6 +198,16 @@ def test_points_that_lapsed_unspent_are_not_taken_again_from_others() -> None:
     assert member.balance == "10 debt"
 
 
+def test_at_the_very_instant_they_lapse_points_are_gone_from_their_purchase() -> None:
+    # of 100, 60 were spent; a return at the instant at which the other 40 lapse takes the 60
+    member = Paper()
+    member.earn("100 until 10 January", key="purchase")
+    member.redeem(60)
+    member.sweep("12 January")
+    returned = member.give_back(on="10 January")
+    assert moved(returned.transfers) == ["10 January: 60 debt to issued"]
+
+
 def test_in_parts_too_what_lapsed_is_not_taken_again() -> None:
     # of 100, 60 were spent and 40 lapsed: two halves take 50 and then the 10 that are left
     member = Paper()
