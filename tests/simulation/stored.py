@@ -25,7 +25,7 @@ from ledger.tenants import (
     TenantDeclaration,
     declare,
 )
-from ledger.trial_balance import trial_balance
+from ledger.trial_balance import DefinitionTrial, trial_balance
 from tests.simulation.account import Account, Place, Told
 from tests.simulation.comparing import DifferenceError, agree, compare_outcome
 from tests.simulation.history import CONTACTS, LATER, definitions, places_of, words
@@ -36,10 +36,10 @@ from tests.simulation.story import ACTIONS, DAY, RANGES, START, Scene, Step, Sto
 SHOP: Final = "shop"
 
 
-def drawn_steps(draw: random.Random, count: int) -> list[Step]:
+def drawn_steps(draw: random.Random, count: int, actions: Sequence[str] = ACTIONS) -> list[Step]:
     """Random steps."""
     return [
-        Step(draw.choice(ACTIONS), **{name: draw.randint(0, last) for name, last in RANGES.items()})
+        Step(draw.choice(actions), **{name: draw.randint(0, last) for name, last in RANGES.items()})
         for _ in range(count)
     ]
 
@@ -65,8 +65,8 @@ async def declare_shop(connection: Connection, policies: Sequence[int]) -> Catal
     return await declare(connection, [declared(kinds, LATER)], now=LATER)
 
 
-class StoredHistory:
-    """Stored books and model, and what was asked of them so far."""
+class Proof:
+    """Compares stored books with the model, at the instants that a history has passed."""
 
     def __init__(self, pool: Pool, catalogue: Catalogue) -> None:
         self.pool = pool
@@ -74,33 +74,13 @@ class StoredHistory:
         self.tenant = catalogue.tenants[SHOP].id
         kinds = catalogue.definitions_of(self.tenant)
         self.model = Model({one.id: one for one in kinds})
-        self.teller = Storyteller(self.tenant, CONTACTS, [one.id for one in kinds])
-        self.books = Books(pool, catalogue, clock=lambda: self.teller.now)
         self.places: list[Place] = [(one, kind.id) for kind in kinds for one in CONTACTS]
         self.instants = [START]
-        self.log: list[str] = []
 
-    async def play(self, scene: Scene) -> set[Place]:
-        """Let a scene happen in both; answers whose accounts it spoke of."""
-        self.teller.pass_time(scene.hours)
-        now = self.teller.now
-        # Everything asked at one instant is recorded within microseconds of it.
-        self.instants.append(now + timedelta(seconds=0.5))
-        if scene.sweep:
-            await self.books.sweep(limit=2)
-        if scene.closing is not None:
-            await self._close(now, scene.closing)
-        asked = [self.teller.tell(step) for step in scene.steps]
-        requests = [one.request for one in asked]
-        self.log += [f"{now:%d %B %H:%M:%S} {words(request)}" for request in requests]
-        outcomes = await self.books.post(requests, atomic=scene.atomic)
-        told = self.model.post_all(requests, now, atomic=scene.atomic)
-        for one, outcome, answer in zip(asked, outcomes, told, strict=True):
-            compare_outcome(one.request, outcome, answer)
-            if isinstance(outcome, Booked) and isinstance(answer, Told):
-                one.id = outcome.transaction.id
-                self.model.ids[one.id] = answer
-        return {place for request in requests for place in places_of(request)}
+    def chosen(self, step: Step) -> tuple[datetime, datetime]:
+        """An instant of effect, some days from now, and one of recording, among those passed."""
+        known = self.instants[-1 - step.last % len(self.instants)]
+        return self.instants[-1] + (10 - step.back) * DAY, known
 
     async def compare(self, place: Place, step: Step) -> None:
         """Compare an account as it is now, and as of some instant of either axis."""
@@ -113,9 +93,7 @@ class StoredHistory:
             )
             balance = found[0].balance if found else EMPTY
             agree((place, now, "balance"), balance, account.read(now, now))
-            at = now + (10 - step.back) * DAY
-            known = self.instants[-1 - step.last % len(self.instants)]
-            for effective, recorded in ((now, now), (at, known)):
+            for effective, recorded in ((now, now), self.chosen(step)):
                 as_of = await accounts_as_of(
                     connection,
                     self.tenant,
@@ -134,45 +112,85 @@ class StoredHistory:
     async def compare_trial(self, step: Step) -> None:
         """Compare the trial balance now, and as of some instant of either axis."""
         now = self.instants[-1]
-        at = now + (10 - step.back) * DAY
-        known = self.instants[-1 - step.last % len(self.instants)]
-        for effective, recorded in ((now, None), (at, None), (at, known)):
+        effective, recorded = self.chosen(step)
+        for at, known in ((now, None), (effective, None), (effective, recorded)):
             async with self.pool.acquire() as connection:
                 trial = await trial_balance(
                     connection,
                     self.catalogue,
                     self.tenant,
-                    effective_at=effective,
-                    recorded_at=recorded,
+                    effective_at=at,
+                    recorded_at=known,
                     at=now,
                 )
             for one in trial.definitions:
-                agree((one.definition, effective, recorded, "difference"), one.difference, 0)
-                of = [
-                    known_and_due(account, effective, recorded or now)
-                    for (_, definition), account in self.model.accounts.items()
-                    if definition == one.definition
-                ]
-                for line in one.lines:
-                    total = sum(account.sum(line.account, effective) for account in of)
-                    what = (one.definition, effective, recorded, line.account)
-                    agree(what, line.credit - line.debit, total)
+                self._compare_lines(one, at, known or now)
 
-    async def prove(self) -> None:
-        """Hold that the books pass every invariant, and that their totals are the model's."""
+    def _compare_lines(self, trial: DefinitionTrial, at: datetime, known: datetime) -> None:
+        agree((trial.definition, at, known, "difference"), trial.difference, 0)
+        accounts = [
+            known_and_due(account, at, known)
+            for (_, definition), account in self.model.accounts.items()
+            if definition == trial.definition
+        ]
+        for line in trial.lines:
+            total = sum(account.sum(line.account, at) for account in accounts)
+            agree((trial.definition, at, known, line.account), line.credit - line.debit, total)
+
+    async def verify(self) -> None:
+        """Hold that the books pass every invariant."""
         async with self.pool.acquire() as connection:
             agree("findings", await invariants.check(connection, self.catalogue), [])
-        for number, place in enumerate(self.places):
-            await self.compare(place, Step("earn", back=10))
-            await self.compare_trial(Step("earn", back=3 * number, last=7 * number))
+
+    async def compare_everything(self, draw: random.Random) -> None:
+        """Compare every account and the trial balance."""
+        for place in self.places:
+            await self.compare(
+                place, Step("earn", back=draw.randint(0, 30), last=draw.randint(0, 99))
+            )
+        await self.compare_trial(Step("earn", back=draw.randint(0, 30), last=draw.randint(0, 99)))
+
+
+class StoredHistory:
+    """Stored books and model, and what was asked of them so far."""
+
+    def __init__(self, pool: Pool, catalogue: Catalogue) -> None:
+        self.proof = Proof(pool, catalogue)
+        kinds = catalogue.definitions_of(self.proof.tenant)
+        self.teller = Storyteller(self.proof.tenant, CONTACTS, [one.id for one in kinds])
+        self.books = Books(pool, catalogue, clock=lambda: self.teller.now)
+        self.log: list[str] = []
+
+    async def play(self, scene: Scene) -> set[Place]:
+        """Let a scene happen in both; answers whose accounts it spoke of."""
+        self.teller.pass_time(scene.hours)
+        now = self.teller.now
+        # Everything asked at one instant is recorded within microseconds of it.
+        self.proof.instants.append(now + timedelta(seconds=0.5))
+        if scene.sweep:
+            await self.books.sweep(limit=2)
+        if scene.closing is not None:
+            await self._close(now, scene.closing)
+        asked = [self.teller.tell(step) for step in scene.steps]
+        requests = [one.request for one in asked]
+        self.log += [f"{now:%d %B %H:%M:%S} {words(request)}" for request in requests]
+        outcomes = await self.books.post(requests, atomic=scene.atomic)
+        model = self.proof.model
+        told = model.post_all(requests, now, atomic=scene.atomic)
+        for one, outcome, answer in zip(asked, outcomes, told, strict=True):
+            compare_outcome(one.request, outcome, answer)
+            if isinstance(outcome, Booked) and isinstance(answer, Told):
+                one.id = outcome.transaction.id
+                model.ids[one.id] = answer
+        return {place for request in requests for place in places_of(request)}
 
     async def _close(self, now: datetime, days: int) -> None:
         """Close the books up to some midnight, if that goes beyond what is closed."""
         boundary = now.replace(hour=0, minute=0, second=0, microsecond=0) - days * DAY
-        if boundary > self.model.closed_until:
+        if boundary > self.proof.model.closed_until:
             self.log.append(f"{now:%d %B %H:%M:%S} closed up to {boundary:%d %B}")
-            await self.books.close_period(self.tenant, boundary)
-            self.model.closed_until = boundary
+            await self.books.close_period(self.proof.tenant, boundary)
+            self.proof.model.closed_until = boundary
 
 
 def known_and_due(account: Account, effective: datetime, recorded: datetime) -> Account:
@@ -195,12 +213,15 @@ async def stored_history(
 
 async def tell_stored(history: StoredHistory, steps: Sequence[Step]) -> None:
     """Tell a whole history; a difference comes with all that led to it."""
+    proof = history.proof
     try:
         for number, scene in enumerate(scenes(steps)):
             touched = await history.play(scene)
-            touched.add(history.places[number % len(history.places)])
+            touched.add(proof.places[number % len(proof.places)])
             for place in sorted(touched):
-                await history.compare(place, scene.steps[0] if scene.steps else Step("earn"))
-        await history.prove()
+                await proof.compare(place, scene.steps[0] if scene.steps else Step("earn"))
+        await proof.verify()
+        for number in range(9):
+            await proof.compare_trial(Step("earn", back=3 * number, last=7 * number))
     except AssertionError as difference:
         raise DifferenceError("\n".join([str(difference), *history.log])) from None

@@ -140,12 +140,18 @@ class Asked:
 
 @dataclass
 class Storyteller:
-    """Makes requests of steps."""
+    """Makes requests of steps.
+
+    Attributes:
+        knows_outcomes: Whether it is told what became of a request (`Asked.id`), and so can refer
+            to what was booked only. Where it isn't, the same steps always make the same requests.
+    """
 
     tenant: TenantId
     contacts: Sequence[ContactId]
     definitions: Sequence[DefinitionId]
     name: str = "step"
+    knows_outcomes: bool = True
     now: datetime = START
     asked: list[Asked] = field(default_factory=list)
 
@@ -294,7 +300,8 @@ class Storyteller:
         candidates = [
             one
             for one in self.asked
-            if one.action in fitting and (one.id is not None or step.twist == 9)
+            if one.action in fitting
+            and (one.id is not None or step.twist == 9 or not self.knows_outcomes)
         ]
         if action == "activate" or (action == "extend" and step.first > 5):
             pending = [one for one in candidates if self._is_pending(one.request)]
