@@ -18,6 +18,7 @@ from api.access.doorkeeper import Doorkeeper
 from api.configuration import Configuration, DatabaseSettings
 from api.measures import Measures
 from api.poster import Poster, open_poster
+from api.relay import open_relay, relay_connections
 from api.wires import open_wires, outbox_of, wires_connections
 from ledger.connection import Pool
 from ledger.identity import TenantId
@@ -26,6 +27,7 @@ from ledger.postgres.connection import APPLICATION, CONNECT_SECONDS_MAX, plain_d
 from ledger.posting import Books
 from ledger.tenants import Catalogue, declare
 from migrations.upgrade import migrate, pending
+from sync.relay.relay import Relay
 from sync.service import Synchronisation
 
 STATEMENT_SECONDS_MAX: Final = 60.0
@@ -79,6 +81,7 @@ class Service:
     doorkeeper: Doorkeeper
     measures: Measures
     synchronisation: Synchronisation
+    relay: Relay
     tenant_names: Mapping[TenantId, str]
     draining: bool = field(default=False)
 
@@ -101,7 +104,8 @@ async def open_service(
 
     Raises:
         NotMigratedError: revisions are missing and `upgrade` is not asked for.
-        DeclarationError: the configuration contradicts the books.
+        DeclarationError, RegistrationError: the configuration contradicts the database.
+        MissingExtraError: a source of the relay needs a library that is not installed.
         UnsuitableDatabaseError, EmbeddedServerError, MigrationError: as their modules say.
     """
     async with contextlib.AsyncExitStack() as stack:
@@ -134,6 +138,19 @@ async def open_service(
                 runs_schedule=role.works,
             )
         )
+        relay_pool = await stack.enter_async_context(
+            open_pool(database.dsn_service, relay_connections(configuration))
+        )
+        relay = await stack.enter_async_context(
+            open_relay(
+                configuration,
+                catalogue,
+                pool,
+                relay_pool,
+                lambda: connect(database.dsn_service, application=LEADER),
+                delivers=role.works,
+            )
+        )
         doorkeeper = Doorkeeper(pool)
         await stack.enter_async_context(doorkeeper.taking_notes())
         yield Service(
@@ -145,6 +162,7 @@ async def open_service(
             doorkeeper=doorkeeper,
             measures=Measures(lambda: poster.waiting),
             synchronisation=synchronisation,
+            relay=relay,
             tenant_names={one.id: one.name for one in catalogue.tenants.values()},
         )
 

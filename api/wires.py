@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from api.configuration import Configuration
+from api.relay import relay_consumers
+from ledger.identity import DefinitionId
 from ledger.outbox import Consumer, Outbox
 from ledger.posting import Books
 from ledger.tenants import Catalogue
@@ -49,15 +51,14 @@ async def open_wires(
 
 
 def outbox_of(configuration: Configuration, catalogue: Catalogue) -> Outbox:
-    """Who is to be told of changes: Engage, of the points of tenants that have one."""
-    told = (Consumer(marks.CONSUMER, per_account=True),)
-    return Outbox(
-        {
-            definition.id: told
-            for tenant in configuration.tenants
-            if tenant.engage is not None
-            for definition in catalogue.definitions_of(
-                catalogue.tenants[tenant.declaration.name].id
-            )
-        }
-    )
+    """Who is to be told of changes: Engage, of tenants that have one, and the relay's sources."""
+    told = Consumer(marks.CONSUMER, per_account=True)
+    consumers: dict[DefinitionId, tuple[Consumer, ...]] = {
+        definition.id: (told,)
+        for tenant in configuration.tenants
+        if tenant.engage is not None
+        for definition in catalogue.definitions_of(catalogue.tenants[tenant.declaration.name].id)
+    }
+    for number, consumer in relay_consumers(configuration, catalogue).items():
+        consumers[number] = (*consumers.get(number, ()), consumer)
+    return Outbox(consumers)

@@ -5,7 +5,7 @@ replay or a test runs at its own now.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ledger.connection import Connection
 
@@ -22,3 +22,10 @@ class Clock:
             return self._now()
         now: datetime = await connection.fetchval("select clock_timestamp()")
         return now
+
+    def here(self) -> datetime:
+        """The instant by this process's own clock, where a question to the database is too dear.
+
+        Only for what may be some seconds off.
+        """
+        return datetime.now(UTC) if self._now is None else self._now()

@@ -46,9 +46,18 @@ class Job:
 class Schedule:
     """The jobs of the service, on whichever replica leads."""
 
-    def __init__(self, jobs: Sequence[Job], connect: Connect) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], connect: Connect, *, leadership: str = LEADERSHIP
+    ) -> None:
+        """Make a schedule.
+
+        Args:
+            jobs: What is done again and again.
+            connect: Opens a connection of its own, past any pooler, for choosing the leader.
+            leadership: What is led; schedules of different names have leaders of their own.
+        """
         self._jobs = tuple(jobs)
-        self._leadership = Leadership(connect, LEADERSHIP, on_gain=self._begin, on_loss=self._end)
+        self._leadership = Leadership(connect, leadership, on_gain=self._begin, on_loss=self._end)
         self._scheduler: Any = None
         self._running: dict[str, asyncio.Task[None]] = {}
 

@@ -14,6 +14,7 @@ from api.documents.forms import DEFINITION_MAX
 from ledger.amounts import SCALE_MAX
 from ledger.policies import VALIDITY_DAYS_MAX, Returns, RoundUp, Start
 from sync.engage.settings import EngageOptions
+from sync.relay.options import RelayOptions
 
 VALIDITY_MONTHS_MAX = VALIDITY_DAYS_MAX // 30
 
@@ -124,3 +125,4 @@ class ConfigurationFile(Section, frozen=True):
     service: ServiceSection = ServiceSection()
     database: DatabaseSection = DatabaseSection()
     posting: PostingSection = PostingSection()
+    relay: RelayOptions = RelayOptions()

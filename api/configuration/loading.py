@@ -26,11 +26,13 @@ from api.configuration.file import (
     TenantSection,
     ValiditySection,
 )
+from api.configuration.relay import read_relay
 from api.configuration.strict import Mistake, below, mistakes
 from ledger.amounts import AmountError, parse_amount
 from ledger.policies import Policy, Span, Validity
 from ledger.tenants import DefinitionDeclaration, TenantDeclaration
 from sync.engage.settings import EngageOptions, EngageSecrets, EngageSettings, problems
+from sync.relay.settings import RelaySettings
 from sync.secret import Secret
 
 DEFAULT_PATH: Final = Path("pointmaster.toml")
@@ -86,6 +88,7 @@ class Configuration:
     database: DatabaseSettings
     tenants: tuple[TenantSettings, ...]
     posting: PostingSection = field(default_factory=PostingSection)
+    relay: RelaySettings = field(default_factory=RelaySettings)
     warnings: tuple[str, ...] = field(default=())
 
 
@@ -113,7 +116,13 @@ def load(path: Path = DEFAULT_PATH, variables: Mapping[str, str] = os.environ) -
         found += engage_problems
         if not found:
             tenants.append(TenantSettings(_declaration(name, section), settings))
-    if found:
+    numbers = {
+        name: tuple(one.engage_id for one in section.definitions)
+        for name, section in file.tenants.items()
+    }
+    relay, relay_problems = read_relay(file.relay, environment, numbers)
+    found += relay_problems
+    if found or relay is None:
         raise ConfigurationError(found)
     database = DatabaseSettings(
         url,
@@ -128,6 +137,7 @@ def load(path: Path = DEFAULT_PATH, variables: Mapping[str, str] = os.environ) -
         database,
         tuple(tenants),
         posting=file.posting,
+        relay=relay,
         warnings=tuple(_warnings(tuple(tenants))),
     )
 

@@ -42,6 +42,12 @@ SECURITY: Final[dict[str, dict[str, Any]]] = {
         "name": "X-Api-Key",
         "description": "As the tenant is configured: a header, Basic, or part of the address.",
     },
+    "vendor": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "As the source is configured: Basic, Bearer, a header or a signature.",
+    },
 }
 
 DESCRIPTION: Final = """\

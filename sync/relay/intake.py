@@ -33,7 +33,7 @@ EVENTS_MAX: Final = 5000
 """Of one message."""
 
 
-class State(StrEnum):
+class EventState(StrEnum):
     """How far an event is."""
 
     WAITING = "waiting"
@@ -96,7 +96,7 @@ class Incoming:
     customer: str | None
     learnable: str | None
     occurred_at: datetime | None
-    state: State
+    state: EventState
     reason: Reason | None
     message: str | None
     payload: bytes | None
@@ -117,7 +117,7 @@ def take_in(
     try:
         document = read_document(body)
     except UnreadableError as problem:
-        return (_unreadable(source, body, arrival, next(ids), str(problem)),)
+        return (unreadable(source, body, arrival, next(ids), str(problem)),)
     return take_in_document(source, document, arrival, ids, raw=body)
 
 
@@ -152,11 +152,11 @@ def _incoming(
     source: Source, reading: Reading, arrival: Arrival, identifier: UUID, raw: bytes | None
 ) -> Incoming:
     customer, learnable, reason = _customer_of(source, reading)
-    state, message = State.WAITING, None
+    state, message = EventState.WAITING, None
     if reason is not None:
-        state, message = State.QUARANTINED, _message(reason, reading.customer)
+        state, message = EventState.QUARANTINED, _message(reason, reading.customer)
         if reason in {Reason.BUSINESS_LEVEL, Reason.NOT_WANTED}:
-            state = State.IGNORED
+            state = EventState.IGNORED
     window = reading.window_seconds
     return Incoming(
         id=identifier,
@@ -204,9 +204,10 @@ def _payload(source: Source, document: Any, raw: bytes | None) -> bytes:
     return write_document(kept)
 
 
-def _unreadable(
+def unreadable(
     source: Source, body: bytes, arrival: Arrival, identifier: UUID, problem: str
 ) -> Incoming:
+    """What nobody can read, kept as it came unless it names what must be hidden."""
     hides = mentions(body, source.denied)
     return Incoming(
         id=identifier,
@@ -218,7 +219,7 @@ def _unreadable(
         customer=None,
         learnable=None,
         occurred_at=None,
-        state=State.QUARANTINED,
+        state=EventState.QUARANTINED,
         reason=Reason.UNREADABLE,
         message=f"the message {problem}"
         + ("; it was not kept, as it names what must be hidden" if hides else ""),
@@ -229,7 +230,7 @@ def _unreadable(
 def _set_aside(incoming: Incoming, reason: Reason) -> Incoming:
     return replace(
         incoming,
-        state=State.QUARANTINED,
+        state=EventState.QUARANTINED,
         reason=reason,
         message=MESSAGES.get(reason),
         learnable=None,

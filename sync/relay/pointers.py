@@ -61,9 +61,12 @@ def first_text(document: Any, pointers: Iterable[Pointer]) -> str | None:
 
 
 def as_text(value: Any) -> str | None:
-    """A text or whole number as text without outer blanks; `None` for anything else, or empty."""
+    """A text or whole number as text without outer blanks; `None` for anything else, or empty.
+
+    U+0000 is left out: no database takes it.
+    """
     if isinstance(value, str):
-        return value.strip() or None
+        return value.replace("\x00", "").strip() or None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None

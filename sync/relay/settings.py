@@ -7,7 +7,7 @@ be taken back.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -134,9 +134,9 @@ class Source:
 class RelaySettings:
     """The whole relay."""
 
-    sources: Mapping[str, Source]
-    destinations: Mapping[str, Destination]
-    retention: RetentionOptions
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    destinations: Mapping[str, Destination] = field(default_factory=dict)
+    retention: RetentionOptions = field(default_factory=RetentionOptions)
 
     def __bool__(self) -> bool:
         return bool(self.sources or self.destinations)

@@ -12,7 +12,7 @@ from sandbox.moengage.elements import read_bulk
 from sandbox.moengage.rules import Inspector
 from sandbox.moengage.settings import RuleSettings
 from sync.relay.documents import read_document
-from sync.relay.intake import Incoming, State, take_in
+from sync.relay.intake import EventState, Incoming, take_in
 from sync.relay.mapping.elements import Element, customer_element
 from sync.relay.mapping.lexicon import Learner, Lexicon
 from sync.relay.mapping.mapper import Mapped, Occurrence, Unmappable, mapped
@@ -119,4 +119,4 @@ class Inspection:
 
 
 def waits(incoming: Incoming) -> bool:
-    return incoming.state is State.WAITING and incoming.customer is not None
+    return incoming.state is EventState.WAITING and incoming.customer is not None

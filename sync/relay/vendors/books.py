@@ -7,6 +7,7 @@ happened: a till that was offline books late, and its older event has the newer 
 Documents are made by `sync.relay.booked`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -50,6 +51,7 @@ class Books:
         balance = object_at(document, "balance")
         attributes: dict[str, Any] = {
             "points": find(document, ("points",)),
+            "change": find(document, ("change",)),
             "definition": find(document, ("definition", "name")),
             "definition_id": find(document, ("definition", "id")),
             "kind": find(document, ("kind",)),
@@ -79,7 +81,9 @@ class Books:
 
     def _word(self, document: Any) -> str:
         number = find(document, ("definition", "id"))
-        return self._options.definitions.get(number, DEFAULT_WORD)
+        name = as_text(find(document, ("definition", "name"))) or DEFAULT_WORD
+        made = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+        return self._options.definitions.get(number, made or DEFAULT_WORD)
 
 
 def _family(document: Any) -> str:

@@ -93,9 +93,10 @@ class Punchh:
         content = as_text(find(document, ("content_id",)))
         customer = first_text(document, self._customer)
         join_key = _join_key(document)
+        is_of_a_user = family.partition("/")[0] == "users" or family.endswith("/user_signup")
         lessons = (
             (Lesson(join_key, customer, lasts=True),)
-            if join_key is not None and customer is not None
+            if is_of_a_user and join_key is not None and customer is not None
             else ()
         )
         return [

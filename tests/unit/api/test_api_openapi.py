@@ -24,6 +24,7 @@ def test_operation_ids_are_a_contract() -> None:
     ids = [operation.id for _, _, operation in operations()]
     assert len(ids) == len(set(ids))
     assert set(ids) == {
+        "eraseRelayCustomers",
         "getContactBalances",
         "getLiveness",
         "getMetrics",
@@ -32,20 +33,30 @@ def test_operation_ids_are_a_contract() -> None:
         "getPointsLogByToken",
         "getPointsLogByTokenAndPath",
         "getReadiness",
+        "getRelayEvent",
+        "getRelayStatus",
         "getSyncRun",
         "getSyncStatus",
         "getTransaction",
         "getTransactionByKey",
         "getTrialBalance",
+        "greetRelaySource",
+        "greetRelaySourceByToken",
         "listAdjustments",
         "listContactTransactions",
+        "listRelayEvents",
         "listSyncBatches",
         "listSyncRuns",
         "postSyncRun",
         "postTransaction",
         "postTransactionBatch",
         "receiveEngageWebhook",
+        "receiveRelayMessage",
+        "receiveRelayMessageByToken",
         "replayAdjustment",
+        "replayRelayEvent",
+        "replayRelayEvents",
+        "resumeRelayDestination",
     }
 
 
@@ -58,9 +69,9 @@ def test_every_door_is_described() -> None:
     }
 
 
-def test_nothing_is_open_but_health_and_what_engage_proves_itself_to() -> None:
+def test_nothing_is_open_but_health_and_what_engage_and_vendors_prove_themselves_to() -> None:
     unguarded = {path for _, path, operation in operations() if operation.scope is None}
-    assert {path for path in unguarded if not path.startswith("/engage/")} == {
+    assert {path for path in unguarded if not path.startswith(("/engage/", "/relay/"))} == {
         "/health/live",
         "/health/ready",
     }

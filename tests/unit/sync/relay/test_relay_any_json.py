@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sandbox.moengage.elements import read_bulk
-from sync.relay.intake import State
+from sync.relay.intake import EventState
 from sync.relay.mapping.elements import Element
 from sync.relay.mapping.lexicon import Learner, Lexicon, Limits
 from sync.relay.mapping.mapper import Mapped
@@ -99,7 +99,7 @@ def test_whatever_comes_is_kept(vendor: Vendor, body: bytes) -> None:
     events = received(source(vendor), body)
     assert all(event.payload is not None for event in events)
     for event in events:
-        assert event.state in {State.WAITING, State.QUARANTINED}
+        assert event.state in {EventState.WAITING, EventState.QUARANTINED}
         if waits(event):
             found = sent(source(vendor), event)
             assert isinstance(found, Mapped)

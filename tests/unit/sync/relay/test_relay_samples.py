@@ -2,7 +2,7 @@
 
 import pytest
 
-from sync.relay.intake import State
+from sync.relay.intake import EventState
 from sync.relay.mapping.mapper import Mapped
 from tests.relaying.bench import Inspection, decoded, elements_of, received, sent, source
 from tests.relaying.samples import SAMPLES, Sample
@@ -18,7 +18,7 @@ def test_a_sample_becomes_what_is_expected(sample: Sample) -> None:
             held = event.reason or f"waits for {event.learnable}"
             assert held == wanted.held
             continue
-        assert event.state is State.WAITING
+        assert event.state is EventState.WAITING
         found = sent(its_source, event)
         assert isinstance(found, Mapped)
         *profile, element = elements_of(event, found)

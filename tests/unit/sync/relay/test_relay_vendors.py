@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sync.relay.intake import Incoming, Reason, State
+from sync.relay.intake import EventState, Incoming, Reason
 from sync.relay.mapping.mapper import Mapped
 from sync.relay.mapping.rules import MappingRules, rule_problems
 from sync.relay.vendors.protocol import Lesson, Vendor
@@ -62,7 +62,7 @@ class TestPunchh:
     def test_the_business_may_have_a_stand_in(self) -> None:
         about = punchh(event_name="redeemables", payload={"name": "Free bun"})
         kept = one(Vendor.PUNCHH, about)
-        assert (kept.state, kept.reason) == (State.IGNORED, Reason.BUSINESS_LEVEL)
+        assert (kept.state, kept.reason) == (EventState.IGNORED, Reason.BUSINESS_LEVEL)
         assert (
             one(Vendor.PUNCHH, about, business_customer="the-business").customer == "the-business"
         )
@@ -200,7 +200,7 @@ def test_a_mapping_is_adjusted_by_configuration(
 def test_families_are_ignored_and_profiles_written_by_configuration() -> None:
     ignoring = MappingRules(ignore=("visit",))
     (event,) = received(source(Vendor.PERX, ignoring), json.dumps(DOCUMENT))
-    assert (event.state, event.reason) == (State.IGNORED, Reason.NOT_WANTED)
+    assert (event.state, event.reason) == (EventState.IGNORED, Reason.NOT_WANTED)
     its_source = source(Vendor.PERX, MappingRules(profile={"visits": "/a/b", "status": "/d"}))
     (event,) = received(its_source, json.dumps(DOCUMENT))
     found = sent(its_source, event)
