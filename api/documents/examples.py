@@ -42,6 +42,48 @@ RETURN: Final[dict[str, Any]] = {
     "description": "One item returned",
 }
 
+HOLD: Final[dict[str, Any]] = {
+    "kind": "hold",
+    "idempotencyKey": "checkout-77310",
+    "contactId": CONTACT,
+    "definitionId": 1,
+    "amount": 100,
+    "holdExpiresAt": "2999-11-21T10:00:00Z",
+    "source": "shop",
+    "description": "Checkout 77310",
+}
+
+CAPTURE: Final[dict[str, Any]] = {
+    "kind": "capture",
+    "idempotencyKey": "checkout-77310-paid",
+    "contactId": CONTACT,
+    "definitionId": 1,
+    "holdId": "019aa5c9-7e02-7d11-8a0e-2f4c1b7d9e55",
+    "amount": 80,
+    "source": "shop",
+    "description": "Order 77310",
+}
+
+RELEASE: Final[dict[str, Any]] = {
+    "kind": "release",
+    "idempotencyKey": "checkout-77310-left",
+    "contactId": CONTACT,
+    "definitionId": 1,
+    "holdKey": "checkout-77310",
+    "source": "shop",
+    "description": "Checkout 77310 was left",
+}
+
+CANCEL: Final[dict[str, Any]] = {
+    "kind": "cancel",
+    "idempotencyKey": "redemption-88213-back",
+    "contactId": CONTACT,
+    "definitionId": 1,
+    "reverses": {"idempotencyKey": "redemption-88213"},
+    "source": "app",
+    "description": "Gift card given back",
+}
+
 ADJUST: Final[dict[str, Any]] = {
     "kind": "adjust",
     "idempotencyKey": "case-5512",
@@ -53,7 +95,61 @@ ADJUST: Final[dict[str, Any]] = {
     "actor": "support desk",
 }
 
-POSTING_EXAMPLES: Final = {"earn": EARN, "redeem": REDEEM, "return": RETURN, "adjust": ADJUST}
+MOVE: Final[dict[str, Any]] = {
+    "kind": "move",
+    "idempotencyKey": "gift-3107",
+    "contactId": CONTACT,
+    "definitionId": 1,
+    "to": {"contactId": "7c2e4b0a-91d3-4f5e-a6b8-30f1d2c4e596"},
+    "amount": 25,
+    "source": "app",
+    "description": "A gift",
+}
+
+ACTIVATE: Final[dict[str, Any]] = {
+    "kind": "activate",
+    "idempotencyKey": "case-5513",
+    "contactId": CONTACT,
+    "definitionId": 1,
+    "reverses": {"idempotencyKey": "receipt-20261121-000417"},
+    "source": "support",
+    "description": "Points released early",
+}
+
+EXTEND: Final[dict[str, Any]] = {
+    "kind": "extend",
+    "idempotencyKey": "case-5514",
+    "contactId": CONTACT,
+    "definitionId": 1,
+    "reverses": {"idempotencyKey": "receipt-20261121-000417"},
+    "validTo": "2029-12-31T23:00:00Z",
+    "source": "support",
+    "description": "Another year, as agreed",
+}
+
+CLOSE: Final[dict[str, Any]] = {
+    "kind": "close",
+    "idempotencyKey": "membership-ended-1001",
+    "contactId": CONTACT,
+    "definitionId": 1,
+    "source": "crm",
+    "description": "Membership ended",
+}
+
+POSTING_EXAMPLES: Final = {
+    "earn": EARN,
+    "redeem": REDEEM,
+    "hold": HOLD,
+    "capture": CAPTURE,
+    "release": RELEASE,
+    "return": RETURN,
+    "cancel": CANCEL,
+    "adjust": ADJUST,
+    "move": MOVE,
+    "activate": ACTIVATE,
+    "extend": EXTEND,
+    "close": CLOSE,
+}
 
 BATCH_EXAMPLES: Final = {"two": {"transactions": [EARN, REDEEM], "atomic": False}}
 

@@ -128,6 +128,24 @@ Actor = Annotated[
     ),
 ]
 
+Strict = Annotated[
+    bool,
+    Meta(
+        description=(
+            "Refuse what happened in a period that finance has closed, instead of booking it at "
+            "the start of the open one."
+        )
+    ),
+]
+
+Everything = Annotated[
+    bool,
+    Meta(
+        description="Must be true where it is given: all points go, pending ones and debt too.",
+        extra_json_schema={"const": True},
+    ),
+]
+
 
 def exactly(points: Points | int, scale: int) -> msgspec.Raw:
     """An amount as it is answered: `12.5`, never `12.50` or `1.25e1`."""

@@ -2,7 +2,8 @@
 
 The one hard idea: nothing has a default that means something. A field that is left out stays out,
 so that what a caller sent can be told from what the books filled in. Only `validTo` may be null,
-which says that the points never lapse.
+which says that the points never lapse. What happens now whatever it says (`close`) has no field to
+say when.
 """
 
 from typing import Annotated, TypeAlias
@@ -16,6 +17,7 @@ from api.documents.forms import (
     Amount,
     DefinitionNumber,
     Description,
+    Everything,
     Guid,
     IdempotencyKey,
     Instant,
@@ -23,16 +25,29 @@ from api.documents.forms import (
     PositiveAmount,
     Reference,
     Source,
+    Strict,
 )
 
 
 class ReversesDocument(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
 ):
-    """The transaction that is taken back: by its id or by its key, not both."""
+    """The transaction that is meant: by its id or by its key, not both."""
 
     transaction_id: Guid | UnsetType = UNSET
     idempotency_key: IdempotencyKey | UnsetType = UNSET
+
+
+class ToDocument(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """Where points are moved: to another contact, to another definition, or both.
+
+    What is left out stays as it is.
+    """
+
+    contact_id: Guid | UnsetType = UNSET
+    definition_id: DefinitionNumber | UnsetType = UNSET
 
 
 class _Common(
@@ -48,12 +63,16 @@ class _Common(
     definition_id: DefinitionNumber
     source: Source
     description: Description
-    effective_at: Instant | UnsetType = UNSET
     reference: Reference | UnsetType = UNSET
     actor: Actor | UnsetType = UNSET
 
 
-class EarnRequest(_Common, tag="earn", frozen=True, kw_only=True):
+class _Dated(_Common, frozen=True, kw_only=True):
+    effective_at: Instant | UnsetType = UNSET
+    strict: Strict | UnsetType = UNSET
+
+
+class EarnRequest(_Dated, tag="earn", frozen=True, kw_only=True):
     """Points for a purchase, or for anything else that is worth them.
 
     `validFrom` in the future makes them pending until then. `validTo` is the first instant at which
@@ -65,7 +84,7 @@ class EarnRequest(_Common, tag="earn", frozen=True, kw_only=True):
     valid_to: Instant | UnsetType | None = UNSET
 
 
-class RedeemRequest(_Common, tag="redeem", frozen=True, kw_only=True):
+class RedeemRequest(_Dated, tag="redeem", frozen=True, kw_only=True):
     """Points spent, those that lapse soonest first.
 
     Refused where they are short, unless `allowDebt` books what is short as debt: for tills that
@@ -76,7 +95,39 @@ class RedeemRequest(_Common, tag="redeem", frozen=True, kw_only=True):
     allow_debt: bool | UnsetType = UNSET
 
 
-class ReturnRequest(_Common, tag="return", frozen=True, kw_only=True):
+class HoldRequest(_Dated, tag="hold", frozen=True, kw_only=True):
+    """Points set aside for a checkout that is under way, taken as a redemption would take them.
+
+    It ends once: captured, released or, at `holdExpiresAt`, timed out by itself. The answer's
+    `transactionId` is the `holdId` by which it is captured or released.
+    """
+
+    amount: PositiveAmount
+    hold_expires_at: Instant | UnsetType = UNSET
+
+
+class CaptureRequest(_Dated, tag="capture", frozen=True, kw_only=True):
+    """A hold's points spent: `amount` of them, the rest being released, or all that are held.
+
+    The hold is named by `holdId` or, where its answer was lost, by `holdKey`.
+    """
+
+    hold_id: Guid | UnsetType = UNSET
+    hold_key: IdempotencyKey | UnsetType = UNSET
+    amount: PositiveAmount | UnsetType = UNSET
+
+
+class ReleaseRequest(_Dated, tag="release", frozen=True, kw_only=True):
+    """A hold given up: its points go back to where they came from, with the expiry they had.
+
+    The hold is named by `holdId` or, where its answer was lost, by `holdKey`.
+    """
+
+    hold_id: Guid | UnsetType = UNSET
+    hold_key: IdempotencyKey | UnsetType = UNSET
+
+
+class ReturnRequest(_Dated, tag="return", frozen=True, kw_only=True):
     """A purchase taken back, in whole or in part, and its points with it.
 
     With `amount`, that many points; with `part` and `whole`, the points that this part of the
@@ -89,20 +140,90 @@ class ReturnRequest(_Common, tag="return", frozen=True, kw_only=True):
     whole: Money | UnsetType = UNSET
 
 
-class AdjustRequest(_Common, tag="adjust", frozen=True, kw_only=True):
+class CancelRequest(_Dated, tag="cancel", frozen=True, kw_only=True):
+    """A redemption or capture undone: its points go back to where they came from.
+
+    They keep the expiry they had; those whose validity has passed lapse at once. How many come
+    back is said as in a return: `amount`, or `part` and `whole`, or neither for all that is left.
+    """
+
+    reverses: ReversesDocument
+    amount: PositiveAmount | UnsetType = UNSET
+    part: Money | UnsetType = UNSET
+    whole: Money | UnsetType = UNSET
+
+
+class AdjustRequest(_Dated, tag="adjust", frozen=True, kw_only=True):
     """A correction, up or down; the only kind whose amount has a sign."""
 
     amount: Amount
 
 
-TransactionRequest: TypeAlias = EarnRequest | RedeemRequest | ReturnRequest | AdjustRequest
+class MoveRequest(_Dated, tag="move", frozen=True, kw_only=True):
+    """Points passed on to another contact, to another definition, or both; they keep their expiry.
+
+    Either `amount`, of what is available, or `everything`: pending points and debt go along, and it
+    happens now, so there is no `effectiveAt`. The answer is what left; `linked` is what arrived.
+    """
+
+    to: ToDocument
+    amount: PositiveAmount | UnsetType = UNSET
+    everything: Everything | UnsetType = UNSET
+
+
+class ActivateRequest(_Dated, tag="activate", frozen=True, kw_only=True):
+    """Pending points made available early: those that `reverses` issued."""
+
+    reverses: ReversesDocument
+
+
+class ExtendRequest(_Dated, tag="extend", frozen=True, kw_only=True):
+    """A new validity for points that have not lapsed: those that `reverses` issued.
+
+    `validTo` must be later than it was; null means never. `validFrom` is for pending points only.
+    """
+
+    reverses: ReversesDocument
+    valid_from: Instant | UnsetType = UNSET
+    valid_to: Instant | UnsetType | None = UNSET
+
+
+class CloseRequest(_Common, tag="close", frozen=True, kw_only=True):
+    """A contact's account of one definition closed for good, now.
+
+    What is left goes, what is owed is let go, and nothing more can be posted to it.
+    """
+
+
+TransactionRequest: TypeAlias = (
+    EarnRequest
+    | RedeemRequest
+    | HoldRequest
+    | CaptureRequest
+    | ReleaseRequest
+    | ReturnRequest
+    | CancelRequest
+    | AdjustRequest
+    | MoveRequest
+    | ActivateRequest
+    | ExtendRequest
+    | CloseRequest
+)
 
 
 REQUESTS: dict[str, type[TransactionRequest]] = {
     "earn": EarnRequest,
     "redeem": RedeemRequest,
+    "hold": HoldRequest,
+    "capture": CaptureRequest,
+    "release": ReleaseRequest,
     "return": ReturnRequest,
+    "cancel": CancelRequest,
     "adjust": AdjustRequest,
+    "move": MoveRequest,
+    "activate": ActivateRequest,
+    "extend": ExtendRequest,
+    "close": CloseRequest,
 }
 """Every kind that can be posted."""
 

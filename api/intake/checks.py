@@ -119,6 +119,12 @@ def boolean(value: object) -> Finding | None:
     return None if isinstance(value, bool) else wrong_type(value, "true or false")
 
 
+def true(value: object) -> Finding | None:
+    """A field that says something by being there."""
+    found = boolean(value)
+    return found or (None if value else (FieldCode.VALUE_UNKNOWN, "must be true, or left out"))
+
+
 def signed_amount(value: object) -> Finding | None:
     """An amount of either sign, not zero."""
     if not isinstance(value, Number):

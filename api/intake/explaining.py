@@ -4,7 +4,7 @@ The one hard idea: the explanation reads the same structs that the fast reader d
 field can't be known to one and unknown to the other. It runs only for requests that were refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -26,21 +26,30 @@ CHECKS: Final[dict[str, Check]] = {
     "reference": checks.text(TEXT_LENGTH_MAX),
     "actor": checks.text(TEXT_LENGTH_MAX),
     "effectiveAt": checks.instant,
+    "strict": checks.boolean,
     "validFrom": checks.instant,
     "validTo": checks.instant_or_null,
+    "holdExpiresAt": checks.instant,
+    "holdId": checks.guid,
+    "holdKey": checks.text(KEY_LENGTH_MAX),
     "amount": checks.positive_amount,
     "part": checks.positive_amount,
     "whole": checks.positive_amount,
     "allowDebt": checks.boolean,
+    "everything": checks.true,
 }
 
 NAME_LENGTH_MAX: Final = 100
 """Characters of an unknown field's name that are repeated in the answer."""
 
-REVERSES_CHECKS: Final[dict[str, Check]] = {
-    "transactionId": checks.guid,
-    "idempotencyKey": checks.text(KEY_LENGTH_MAX),
+NESTED_CHECKS: Final[dict[str, dict[str, Check]]] = {
+    "reverses": {
+        "transactionId": checks.guid,
+        "idempotencyKey": checks.text(KEY_LENGTH_MAX),
+    },
+    "to": {"contactId": checks.guid, "definitionId": checks.whole_number},
 }
+"""The fields that are objects, with what is in them."""
 
 
 def explain(value: object) -> list[FieldError]:
@@ -92,37 +101,39 @@ def _explain_members(members: Members) -> Iterator[FieldError]:
         if name not in members:
             if field.required:
                 yield FieldError(name, FieldCode.MISSING, "is missing")
-        elif name == "reverses":
-            yield from _explain_reverses(members[name])
+        elif name in NESTED_CHECKS:
+            yield from _explain_nested(name, members[name])
         else:
             check = checks.signed_amount if (kind, name) == ("adjust", "amount") else CHECKS[name]
             finding = check(members[name])
             if finding:
                 yield FieldError(name, *finding)
-    yield from _explain_return(members)
+    for explain_rule in RULES.get(kind, ()):
+        yield from explain_rule(members)
 
 
-def _explain_reverses(value: object) -> Iterator[FieldError]:
+def _explain_nested(field: str, value: object) -> Iterator[FieldError]:
     if not isinstance(value, Members):
-        yield FieldError("reverses", *checks.wrong_type(value, "an object"))
+        yield FieldError(field, *checks.wrong_type(value, "an object"))
         return
-    yield from _repeated(value, "reverses.")
+    yield from _repeated(value, f"{field}.")
+    known = NESTED_CHECKS[field]
     for name, given in value.items():
-        check = REVERSES_CHECKS.get(name)
+        check = known.get(name)
         if check is None:
-            field = f"reverses.{_shown(name)}"
-            yield FieldError(field, FieldCode.UNKNOWN, "is no field of reverses")
+            code, message = FieldCode.UNKNOWN, f"is no field of {field}"
+            yield FieldError(f"{field}.{_shown(name)}", code, message)
         elif finding := check(given):
-            yield FieldError(f"reverses.{name}", *finding)
-    named = [name for name in REVERSES_CHECKS if name in value]
-    if len(named) != 1:
-        code = FieldCode.NOT_TOGETHER if named else FieldCode.MISSING
-        yield FieldError("reverses", code, "needs either transactionId or idempotencyKey")
+            yield FieldError(f"{field}.{name}", *finding)
+    named = [name for name in known if name in value]
+    if not named:
+        yield FieldError(field, FieldCode.MISSING, f"needs {' or '.join(known)}")
+    elif field == "reverses" and len(named) > 1:
+        message = f"needs either {' or '.join(known)}"
+        yield FieldError(field, FieldCode.NOT_TOGETHER, message)
 
 
-def _explain_return(members: Members) -> Iterator[FieldError]:
-    if members["kind"] != "return":
-        return
+def _explain_parts(members: Members) -> Iterator[FieldError]:
     for name, other in (("part", "whole"), ("whole", "part")):
         if name in members and other not in members:
             yield FieldError(name, FieldCode.ONLY_TOGETHER, f"needs {other} beside it")
@@ -132,6 +143,41 @@ def _explain_return(members: Members) -> Iterator[FieldError]:
             FieldCode.NOT_TOGETHER,
             "can't be given together with part and whole, which say it already",
         )
+
+
+def _explain_hold(members: Members) -> Iterator[FieldError]:
+    if "holdId" not in members and "holdKey" not in members:
+        yield FieldError("holdId", FieldCode.MISSING, "is missing, and so is holdKey")
+    elif "holdId" in members and "holdKey" in members:
+        message = "can't be given together with holdId, which says it already"
+        yield FieldError("holdKey", FieldCode.NOT_TOGETHER, message)
+
+
+def _explain_everything(members: Members) -> Iterator[FieldError]:
+    if "everything" not in members:
+        if "amount" not in members:
+            yield FieldError("amount", FieldCode.MISSING, "is missing, and so is everything")
+        return
+    for name, why in (("amount", "which is more"), ("effectiveAt", "which happens now")):
+        if name in members:
+            message = f"can't be given together with everything, {why}"
+            yield FieldError(name, FieldCode.NOT_TOGETHER, message)
+
+
+def _explain_term(members: Members) -> Iterator[FieldError]:
+    if "validTo" not in members and "validFrom" not in members:
+        yield FieldError("validTo", FieldCode.MISSING, "is missing, and so is validFrom")
+
+
+RULES: Final[dict[str, tuple[Callable[[Members], Iterator[FieldError]], ...]]] = {
+    "return": (_explain_parts,),
+    "cancel": (_explain_parts,),
+    "capture": (_explain_hold,),
+    "release": (_explain_hold,),
+    "move": (_explain_everything,),
+    "extend": (_explain_term,),
+}
+"""What must hold between the fields of a kind; `reading` refuses by the same rules."""
 
 
 def _repeated(members: Members, prefix: str) -> list[FieldError]:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.documents.requests import AdjustRequest, ReversesDocument, TransactionRequest
+from api.documents.requests import AdjustRequest, TransactionRequest
 
 FORM: Final = b"pointmaster transaction 1\n"
 """Which form of canonical content the fingerprint is of."""
@@ -31,24 +31,30 @@ _NAMES: Final[dict[type, tuple[tuple[str, str], ...]]] = {}
 def said(document: TransactionRequest) -> Said:
     """What a request says."""
     kind = type(document)
-    names = _NAMES.get(kind)
-    if names is None:
-        fields = msgspec.structs.fields(kind)
-        names = _NAMES[kind] = tuple(sorted((one.encode_name, one.name) for one in fields))
     found: Said = [("kind", str(kind.__struct_config__.tag))]
-    for encoded, name in names:
+    for encoded, name in _names_of(kind):
         value = getattr(document, name)
         if value is msgspec.UNSET:
             continue
-        if isinstance(value, ReversesDocument):
+        if isinstance(value, msgspec.Struct):
             found.append((encoded, None))
-            if value.transaction_id is not msgspec.UNSET:
-                found.append(("reverses.transactionId", str(value.transaction_id)))
-            if value.idempotency_key is not msgspec.UNSET:
-                found.append(("reverses.idempotencyKey", value.idempotency_key))
+            found += [
+                (f"{encoded}.{inner}", _canonical(given))
+                for inner, inner_name in _names_of(type(value))
+                if (given := getattr(value, inner_name)) is not msgspec.UNSET
+            ]
         else:
             found.append((encoded, _canonical(value)))
     return found
+
+
+def _names_of(struct: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
+    """A struct's fields as JSON and as Python call them, in the fixed order of a fingerprint."""
+    names = _NAMES.get(struct)
+    if names is None:
+        fields = msgspec.structs.fields(struct)
+        names = _NAMES[struct] = tuple(sorted((one.encode_name, one.name) for one in fields))
+    return names
 
 
 def fingerprint(content: Said) -> bytes:

@@ -6,16 +6,26 @@ are checked here. Whatever fails is read a second time, slowly, by `explaining`.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 
 from api.documents.requests import (
     NIL,
+    ActivateRequest,
     BatchRequest,
+    CancelRequest,
+    CaptureRequest,
+    ExtendRequest,
+    MoveRequest,
+    ReleaseRequest,
     ReturnRequest,
+    ReversesDocument,
     TransactionRequest,
 )
 from api.intake import exact
@@ -91,37 +101,77 @@ def read_batch(raw: bytes) -> ReadBatch:
 
 def _sound(document: TransactionRequest) -> Said | None:
     """What a decoded document says; `None` where it breaks a rule that msgspec can't check."""
-    if document.contact_id == NIL:
-        return None
     signed = is_signed(document)
-    for name in document.__struct_fields__:
-        value = getattr(document, name)
-        if isinstance(value, str):
-            if CONTROL_CHARACTER.search(value):
-                return None
-        elif isinstance(value, msgspec.Raw):
-            if amount_finding(_written(value), signed=signed) is not None:
-                return None
-        elif isinstance(value, datetime) and not in_range(value):
-            return None
-    if isinstance(document, ReturnRequest) and not _is_sound_return(document):
+    if not _are_sound(document, signed=signed):
+        return None
+    rule = _RULES.get(type(document))
+    if rule is not None and not rule(document):
         return None
     return said(document)
 
 
-def _is_sound_return(document: ReturnRequest) -> bool:
-    reverses = document.reverses
-    by_id = reverses.transaction_id is not msgspec.UNSET
-    by_key = reverses.idempotency_key is not msgspec.UNSET
-    if by_id == by_key or reverses.transaction_id == NIL:
-        return False
-    if isinstance(reverses.idempotency_key, str) and CONTROL_CHARACTER.search(
-        reverses.idempotency_key
-    ):
-        return False
-    has_part = document.part is not msgspec.UNSET
-    has_whole = document.whole is not msgspec.UNSET
-    return has_part == has_whole and not (has_part and document.amount is not msgspec.UNSET)
+def _are_sound(document: msgspec.Struct, *, signed: bool) -> bool:
+    """Whether each field is, as far as that can be told of it alone."""
+    for name in document.__struct_fields__:
+        value = getattr(document, name)
+        check = _FORMS.get(type(value))
+        if check is not None:
+            if not check(value):
+                return False
+        elif isinstance(value, msgspec.Raw):
+            if amount_finding(_written(value), signed=signed) is not None:
+                return False
+        elif isinstance(value, msgspec.Struct) and not _are_sound(value, signed=signed):
+            return False
+    return True
+
+
+_FORMS: Final[dict[type, Callable[[Any], bool]]] = {
+    str: lambda text: not CONTROL_CHARACTER.search(text),
+    UUID: lambda identifier: identifier != NIL,
+    datetime: in_range,
+}
+
+
+def _names_one(document: ReversesDocument) -> bool:
+    by_id = document.transaction_id is not UNSET
+    return by_id != (document.idempotency_key is not UNSET)
+
+
+def _is_sound_reversal(document: Any) -> bool:
+    has_part, has_whole = document.part is not UNSET, document.whole is not UNSET
+    says_it_twice = has_part and document.amount is not UNSET
+    return has_part == has_whole and not says_it_twice and _names_one(document.reverses)
+
+
+def _is_sound_ending(document: Any) -> bool:
+    return (document.hold_id is not UNSET) != (document.hold_key is not UNSET)
+
+
+def _is_sound_move(document: Any) -> bool:
+    to = document.to
+    leads_somewhere = to.contact_id is not UNSET or to.definition_id is not UNSET
+    if document.everything is UNSET:
+        return leads_somewhere and document.amount is not UNSET
+    says_more = document.amount is not UNSET or document.effective_at is not UNSET
+    return leads_somewhere and document.everything is True and not says_more
+
+
+def _is_sound_extension(document: Any) -> bool:
+    says_something = document.valid_from is not UNSET or document.valid_to is not UNSET
+    return says_something and _names_one(document.reverses)
+
+
+_RULES: Final[dict[type[TransactionRequest], Callable[[Any], bool]]] = {
+    ReturnRequest: _is_sound_reversal,
+    CancelRequest: _is_sound_reversal,
+    CaptureRequest: _is_sound_ending,
+    ReleaseRequest: _is_sound_ending,
+    MoveRequest: _is_sound_move,
+    ActivateRequest: lambda document: _names_one(document.reverses),
+    ExtendRequest: _is_sound_extension,
+}
+"""What must hold between the fields of a kind; `explaining` says the same to a person."""
 
 
 def _written(amount: msgspec.Raw) -> str:

@@ -196,8 +196,8 @@ RULES: Final = (
     ProblemType(
         Code.EFFECTIVE_BEFORE_ORIGINAL,
         422,
-        "It happens before what it takes back",
-        "`effectiveAt` is earlier than that of the transaction named by `reverses`.",
+        "It happens before what it is about",
+        "`effectiveAt` is earlier than that of the transaction or the hold it names.",
     ),
     ProblemType(
         Code.VALIDITY_EMPTY,
@@ -214,33 +214,34 @@ RULES: Final = (
     ProblemType(
         Code.ORIGINAL_UNKNOWN,
         422,
-        "What is to be taken back is not in the books",
-        "`reverses` names no transaction of this contact. If the purchase is still under way, post "
-        "it first.",
+        "What it is about is not in the books",
+        "`reverses`, `holdId` or `holdKey` names no transaction of this contact. If the purchase "
+        "is still under way, post it first.",
     ),
     ProblemType(
         Code.ORIGINAL_OF_ANOTHER_DEFINITION,
         422,
-        "What is to be taken back is of other points",
-        "The transaction named by `reverses` was booked under another `definitionId`.",
+        "What it is about are other points",
+        "The transaction it names was booked under another `definitionId`.",
     ),
     ProblemType(
         Code.ORIGINAL_WRONG_KIND,
         422,
-        "That can't be taken back in this way",
-        "A return takes back an earn, not another kind of transaction.",
+        "That is another kind of transaction",
+        "A return takes back an earn, a cancellation takes back a redemption or a capture; a "
+        "capture or release ends a hold; only what issued points can be activated or extended.",
     ),
     ProblemType(
         Code.RETURN_EXCEEDS_ORIGINAL,
         422,
         "More would come back than there was",
-        "With the returns already booked, this one would exceed the original transaction.",
+        "With what was taken back already, this would exceed the original transaction.",
     ),
     ProblemType(
         Code.WHOLE_DIFFERS,
         422,
         "The original spend differs",
-        "`whole` must be the same in every return of one purchase.",
+        "`whole` must be the same in every return or cancellation of one transaction.",
     ),
     ProblemType(
         Code.BALANCE_TOO_LARGE,
@@ -290,13 +291,13 @@ RULES: Final = (
         Code.LOT_LAPSED,
         422,
         "The points have lapsed",
-        "What has lapsed can't be changed any more.",
+        "What has lapsed can't be brought back by changing its validity; an adjustment can.",
     ),
     ProblemType(
         Code.NOT_EXTENDED,
         422,
         "The points would not live longer",
-        "An extension must end later than the validity the points have already.",
+        "`validTo` must be later than it is already; nothing can be later than never.",
     ),
     ProblemType(
         Code.NOTHING_PENDING,

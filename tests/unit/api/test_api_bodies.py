@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.documents.examples import BATCH_EXAMPLES, POSTING_EXAMPLES
-from api.documents.requests import REQUESTS, EarnRequest
+from api.documents.requests import NIL, REQUESTS, EarnRequest, ReversesDocument, ToDocument
 from api.intake import exact
-from api.intake.explaining import CHECKS, explain
+from api.intake.explaining import CHECKS, NESTED_CHECKS, explain
 from api.intake.reading import read_batch, read_transaction
 from api.problems.problem import ERRORS_MAX, ProblemError
 
@@ -28,6 +28,32 @@ RETURN: dict[str, Any] = {
     **{name: value for name, value in EARN.items() if name != "amount"},
     "kind": "return",
     "reverses": {"transactionId": "019aa5c4-3f1e-7c3a-9d52-6f0b8d5a2c11"},
+}
+
+
+def of_kind(kind: str, **fields: Any) -> dict[str, Any]:
+    """A request of a kind, with the fields that every kind has and these."""
+    common = {name: value for name, value in EARN.items() if name not in {"kind", "amount"}}
+    return {"kind": kind, **common, **fields}
+
+
+ORIGINAL = {"idempotencyKey": "receipt-1"}
+HOLD_ID = "019aa5c9-7e02-7d11-8a0e-2f4c1b7d9e55"
+OTHER = "7c2e4b0a-91d3-4f5e-a6b8-30f1d2c4e596"
+
+ONE_OF_EACH: dict[str, dict[str, Any]] = {
+    "earn": EARN,
+    "redeem": of_kind("redeem", amount=5),
+    "hold": of_kind("hold", amount=5, holdExpiresAt="2026-11-21T10:00:00Z"),
+    "capture": of_kind("capture", holdId=HOLD_ID, amount=5),
+    "release": of_kind("release", holdKey="checkout-1"),
+    "return": RETURN,
+    "cancel": of_kind("cancel", reverses=ORIGINAL, part=1, whole=2),
+    "adjust": of_kind("adjust", amount=-5),
+    "move": of_kind("move", to={"contactId": OTHER}, amount=5),
+    "activate": of_kind("activate", reverses=ORIGINAL),
+    "extend": of_kind("extend", reverses=ORIGINAL, validTo=None),
+    "close": of_kind("close"),
 }
 
 
@@ -170,6 +196,76 @@ def test_returns_say_what_they_take_back_in_one_way(
     assert errors_of(json.dumps({**RETURN, **changes}).encode()) == expected
 
 
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_one_of_each_kind_can_be_read(kind: str) -> None:
+    document = read_transaction(json.dumps(ONE_OF_EACH[kind]).encode()).document
+    assert type(document) is REQUESTS[kind]
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        # A hold is named in one way.
+        (of_kind("capture"), [("holdId", "missing")]),
+        (of_kind("release", holdId=HOLD_ID, holdKey="x"), [("holdKey", "not_together")]),
+        (of_kind("capture", holdId="x"), [("holdId", "guid_invalid")]),
+        (of_kind("capture", holdId=str(NIL)), [("holdId", "guid_nil")]),
+        (of_kind("release", holdKey="x", amount=1), [("amount", "unknown")]),
+        (of_kind("hold"), [("amount", "missing")]),
+        (of_kind("hold", amount=1, holdExpiresAt=None), [("holdExpiresAt", "wrong_type")]),
+        # A cancellation says how much as a return does.
+        (of_kind("cancel"), [("reverses", "missing")]),
+        (of_kind("cancel", reverses=ORIGINAL, part=1), [("part", "only_together")]),
+        (
+            of_kind("cancel", reverses=ORIGINAL, amount=1, part=1, whole=1),
+            [("amount", "not_together")],
+        ),
+        # A move leads somewhere, and says how much, or everything and nothing more.
+        (of_kind("move", amount=1), [("to", "missing")]),
+        (of_kind("move", to={}, amount=1), [("to", "missing")]),
+        (of_kind("move", to=OTHER, amount=1), [("to", "wrong_type")]),
+        (of_kind("move", to={"contactId": 7}, amount=1), [("to.contactId", "wrong_type")]),
+        (of_kind("move", to={"definitionId": 0}, amount=1), [("to.definitionId", "out_of_range")]),
+        (
+            of_kind("move", to={"contact": OTHER}, amount=1),
+            [("to.contact", "unknown"), ("to", "missing")],
+        ),
+        (of_kind("move", to={"contactId": OTHER}), [("amount", "missing")]),
+        (
+            of_kind("move", to={"contactId": OTHER}, amount=1, everything=True),
+            [("amount", "not_together")],
+        ),
+        (
+            of_kind("move", to={"contactId": OTHER}, everything=False),
+            [("everything", "value_unknown")],
+        ),
+        (
+            of_kind(
+                "move",
+                to={"contactId": OTHER},
+                everything=True,
+                effectiveAt="2026-11-21T10:00:00Z",
+            ),
+            [("effectiveAt", "not_together")],
+        ),
+        # A change of validity says which.
+        (of_kind("activate"), [("reverses", "missing")]),
+        (of_kind("extend", reverses=ORIGINAL), [("validTo", "missing")]),
+        (of_kind("extend", reverses=ORIGINAL, validFrom=None), [("validFrom", "wrong_type")]),
+        # What happens now has no time.
+        (
+            of_kind("close", effectiveAt="2026-11-21T10:00:00Z", strict=True),
+            [("effectiveAt", "unknown"), ("strict", "unknown")],
+        ),
+        (of_kind("redeem", amount=1, strict="yes"), [("strict", "wrong_type")]),
+    ],
+)
+def test_each_kind_says_what_it_needs_in_one_way(
+    document: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert errors_of(json.dumps(document).encode()) == expected
+
+
 def test_every_mistake_is_named_at_once() -> None:
     raw = b'{"kind": "earn", "amount": "12", "contactId": 7, "amounts": 1, "effectiveAt": "now"}'
     assert errors_of(raw) == [
@@ -225,7 +321,11 @@ def test_every_field_of_every_kind_has_a_check() -> None:
     names = {
         field.encode_name for kind in REQUESTS.values() for field in msgspec.structs.fields(kind)
     }
-    assert names - {"reverses"} == set(CHECKS)
+    nested: dict[str, type[msgspec.Struct]] = {"reverses": ReversesDocument, "to": ToDocument}
+    assert names - set(nested) == set(CHECKS)
+    for name, struct in nested.items():
+        inner = {field.encode_name for field in msgspec.structs.fields(struct)}
+        assert inner == set(NESTED_CHECKS[name])
 
 
 VALUES = st.one_of(
@@ -248,6 +348,9 @@ VALUES = st.one_of(
             {"transactionId": EARN["contactId"]},
             {"idempotencyKey": "k"},
             {"idempotencyKey": "k", "transactionId": EARN["contactId"]},
+            {"contactId": EARN["contactId"]},
+            {"definitionId": 1},
+            {"contactId": str(NIL), "definitionId": 0},
             {},
             [],
             "a" * 201,
@@ -257,21 +360,21 @@ VALUES = st.one_of(
         ]
     ),
 )
-NAMES = st.sampled_from([*CHECKS, "reverses", "kind", "unheardOf"])
+NAMES = st.sampled_from([*CHECKS, "reverses", "to", "kind", "unheardOf"])
 KINDS = st.sampled_from(list(REQUESTS))
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(
-    base=st.sampled_from([EARN, RETURN]),
-    kind=KINDS,
+    base=st.sampled_from(list(ONE_OF_EACH.values())),
+    kind=st.none() | KINDS,
     changes=st.dictionaries(NAMES, VALUES, max_size=4),
     left_out=st.sets(NAMES, max_size=1),
 )
 def test_the_fast_and_the_thorough_reading_agree(
-    base: dict[str, Any], kind: str, changes: dict[str, Any], left_out: set[str]
+    base: dict[str, Any], kind: str | None, changes: dict[str, Any], left_out: set[str]
 ) -> None:
-    document = {**base, "kind": kind, **changes}
+    document = {**base, "kind": kind or base["kind"], **changes}
     raw = json.dumps({k: v for k, v in document.items() if k not in left_out}).encode()
     errors = explain(exact.parse(raw))
     if errors:

@@ -16,8 +16,10 @@ EARN: dict[str, Any] = {
     "source": "pos",
     "description": "Purchase",
 }
+ABOUT = {name: value for name, value in EARN.items() if name != "amount"}
+HOLD = "019aa5c9-7e02-7d11-8a0e-2f4c1b7d9e55"
 RETURN: dict[str, Any] = {
-    **{name: value for name, value in EARN.items() if name != "amount"},
+    **ABOUT,
     "kind": "return",
     "reverses": {"idempotencyKey": "receipt-1"},
 }
@@ -37,6 +39,28 @@ def fingerprint(document: dict[str, Any] | str) -> str:
             "66b7eea2309b25e7877dccd406eff326",
         ),
         ({**RETURN, "part": 1.5, "whole": 30}, "e460635af3cb7a6e6bf785b76b1f6e1f"),
+        ({**EARN, "strict": True}, "dfc5d3cee348892572c96e5a5f4d73d4"),
+        (
+            {**EARN, "kind": "hold", "holdExpiresAt": "2026-11-21T10:00:00Z"},
+            "ababc49bcf0e35d2bbbac1855e1cac27",
+        ),
+        (
+            {**ABOUT, "kind": "capture", "holdId": HOLD, "amount": 1},
+            "5a0ca3e5bf19d2de86cf15856fc45f6e",
+        ),
+        ({**ABOUT, "kind": "release", "holdKey": "checkout-1"}, "0e26489e62a64bd01fd53b2981a7c9ad"),
+        ({**RETURN, "kind": "cancel"}, "21f1bac14313a27ee6ce3e0606a7e0e8"),
+        (
+            {**EARN, "kind": "move", "to": {"definitionId": 2, "contactId": HOLD}},
+            "08f3f76ec7b73af1736e440be5b67e30",
+        ),
+        (
+            {**ABOUT, "kind": "move", "to": {"contactId": HOLD}, "everything": True},
+            "f583e76f567c7262095aaaff9b4a41f4",
+        ),
+        ({**RETURN, "kind": "activate"}, "00049fa44fbca06e1cddaf70f10a1b65"),
+        ({**RETURN, "kind": "extend", "validTo": None}, "13e1803354ce0e8cba224980b7fa3655"),
+        ({**ABOUT, "kind": "close"}, "bc85770bd35748f260407ca7c26da6a4"),
     ],
 )
 def test_fingerprints_kept_for_ever_never_change(document: dict[str, Any], expected: str) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from api.application import HANDLERS, PAGES, operations
+from api.documents.requests import REQUESTS
 from api.openapi.document import build_document, problems_of
 from api.openapi.operation import OPERATION
 from api.openapi.page import POLICY, render_page, render_problem
@@ -81,7 +82,11 @@ def test_a_transaction_is_told_apart_by_its_kind() -> None:
     body = DOCUMENT["paths"]["/v1/transactions"]["post"]["requestBody"]
     schema = body["content"]["application/json"]["schema"]
     assert schema["discriminator"]["propertyName"] == "kind"
-    assert set(schema["discriminator"]["mapping"]) == {"earn", "redeem", "return", "adjust"}
+    assert list(schema["discriminator"]["mapping"]) == list(REQUESTS)
+    assert set(REQUESTS) == {
+        *{"earn", "redeem", "hold", "capture", "release", "return", "cancel", "adjust", "move"},
+        *{"activate", "extend", "close"},
+    }
 
 
 def test_every_reference_leads_somewhere() -> None:
