@@ -5,7 +5,7 @@ the comparison asks the model the same ones: what became of each request, what s
 and lots now, and what stood at instants of either axis that the history has passed.
 """
 
-from ledger.facts import Transaction
+from ledger.facts import Balance, Transaction
 from ledger.outcomes import Booked, Code, Outcome, Refused, Replayed
 from ledger.requests import Request
 from tests.simulation.account import Told
@@ -42,3 +42,10 @@ def compare_transaction(request: Request, transaction: Transaction, told: Told) 
     agree((request, "effective at"), transaction.effective_at, told.effective)
     agree((request, "occurred at"), transaction.occurred_at, told.occurred)
     agree((request, "after"), transaction.after, told.after)
+
+
+def agree_on_balance(what: object, books: Balance, model: Balance) -> None:
+    """Hold that both say the same, and that it is one that can be: nothing below zero."""
+    agree(what, books, model)
+    if min(books) < 0:
+        raise DifferenceError(f"{what}\n  below zero: {books}")

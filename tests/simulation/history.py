@@ -20,7 +20,7 @@ from ledger.policies import Definition, Policy, Returns, RoundUp, Span, Start, V
 from ledger.requests import Move, Request
 from tests.bookkeeping.paper import BEGINNING, TENANT
 from tests.simulation.account import Place, Told
-from tests.simulation.comparing import DifferenceError, agree, compare_outcome
+from tests.simulation.comparing import DifferenceError, agree, agree_on_balance, compare_outcome
 from tests.simulation.model import EVER, Model
 from tests.simulation.sheet import Sheet
 from tests.simulation.story import DAY, START, Scene, Step, Storyteller, scenes
@@ -105,11 +105,13 @@ class History:
         """Compare an account as it is now, and as of some instant of either axis."""
         now = self.instants[-1]
         account = self.model.account(place)
-        agree((place, now, "balance"), self.sheet.read(place, now, now), account.read(now, now))
+        balance = self.sheet.read(place, now, now)
+        agree_on_balance((place, now), balance, account.read(now, now))
         agree((place, now, "lots"), self.sheet.lots(place, now), account.standing_lots(now))
         at = now + (10 - step.back) * DAY
         known = self.instants[-1 - step.last % len(self.instants)]
-        agree((place, at, known), self.sheet.read(place, at, known), account.read(at, known))
+        balance = self.sheet.read(place, at, known)
+        agree_on_balance((place, at, known), balance, account.read(at, known))
 
     def compare_program(self) -> None:
         """Compare what has passed through the program's accounts, all that is due booked."""

@@ -27,7 +27,7 @@ from ledger.tenants import (
 )
 from ledger.trial_balance import DefinitionTrial, trial_balance
 from tests.simulation.account import Account, Place, Told
-from tests.simulation.comparing import DifferenceError, agree, compare_outcome
+from tests.simulation.comparing import DifferenceError, agree, agree_on_balance, compare_outcome
 from tests.simulation.history import CONTACTS, LATER, definitions, places_of, words
 from tests.simulation.model import Model
 from tests.simulation.sheet import EMPTY, standing
@@ -92,7 +92,7 @@ class Proof:
                 connection, self.tenant, contact, definition=definition, at=now
             )
             balance = found[0].balance if found else EMPTY
-            agree((place, now, "balance"), balance, account.read(now, now))
+            agree_on_balance((place, now), balance, account.read(now, now))
             for effective, recorded in ((now, now), self.chosen(step)):
                 as_of = await accounts_as_of(
                     connection,
@@ -104,7 +104,8 @@ class Proof:
                     now=now,
                 )
                 balance = as_of[0].balance if as_of else EMPTY
-                agree((place, effective, recorded), balance, account.read(effective, recorded))
+                model = account.read(effective, recorded)
+                agree_on_balance((place, effective, recorded), balance, model)
                 if (effective, recorded) == (now, now):
                     lots = standing(as_of[0]) if as_of else []
                     agree((place, now, "lots"), lots, account.standing_lots(now))
