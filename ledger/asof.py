@@ -11,13 +11,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from ledger.amounts import Points
 from ledger.due import due_drafts
 from ledger.facts import Balance, LotIssue, Transaction, Transfer
 from ledger.folding import fold
 from ledger.identity import DefinitionId
-from ledger.kinds import LedgerAccount
+from ledger.kinds import Kind, LedgerAccount
 from ledger.state import AccountState, LotState
 
 
@@ -39,11 +40,22 @@ class LotAsOf:
     spent: Points
 
 
+class Due(NamedTuple):
+    """A due transaction that was not booked."""
+
+    kind: Kind
+    effective_at: datetime
+    transfers: tuple[Transfer, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class AccountAsOf:
     """An account as it stood at `effective_at`, as far as the books knew at `recorded_at`.
 
     No `recorded_at` means as far as they know now.
+
+    Attributes:
+        due: What had fallen due by then and was not booked; it is in balance and lots.
     """
 
     definition: DefinitionId
@@ -51,6 +63,7 @@ class AccountAsOf:
     lots: tuple[LotAsOf, ...]
     effective_at: datetime
     recorded_at: datetime | None
+    due: tuple[Due, ...] = ()
 
 
 def as_of(
@@ -62,11 +75,12 @@ def as_of(
     """
     found = []
     for known in _known(chain, recorded_at):
-        booked = [*known.transfers, *_due(known.account, effective_at)]
-        by_then = [transfer for transfer in booked if transfer.effective_at <= effective_at]
+        due = _due(known.account, effective_at)
+        moved = [*known.transfers, *(transfer for one in due for transfer in one.transfers)]
+        by_then = [transfer for transfer in moved if transfer.effective_at <= effective_at]
         lots = _lots(known.account, known.issues, by_then, effective_at)
-        definition = known.account.definition
-        found.append(AccountAsOf(definition, _balance(by_then), lots, effective_at, recorded_at))
+        definition, balance = known.account.definition, _balance(by_then)
+        found.append(AccountAsOf(definition, balance, lots, effective_at, recorded_at, due))
     return found
 
 
@@ -77,17 +91,18 @@ def due_as_of(
 
     Each account comes as it is once that is booked.
     """
-    return [
-        (known.account, _due(known.account, effective_at)) for known in _known(chain, recorded_at)
-    ]
+    found = []
+    for known in _known(chain, recorded_at):
+        due = _due(known.account, effective_at)
+        found.append((known.account, [transfer for one in due for transfer in one.transfers]))
+    return found
 
 
-def _due(account: AccountState, effective_at: datetime) -> list[Transfer]:
-    return [
-        transfer
-        for _, _, draft in due_drafts(account, effective_at)
-        for transfer in draft.transfers
-    ]
+def _due(account: AccountState, effective_at: datetime) -> tuple[Due, ...]:
+    return tuple(
+        Due(kind, at, tuple(draft.transfers))
+        for kind, at, draft in due_drafts(account, effective_at)
+    )
 
 
 @dataclass(slots=True)

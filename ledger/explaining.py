@@ -3,19 +3,23 @@
 The one hard idea: allocations say it all. Reading a holder's chain once gives, for each lot, where
 its points came from and each thing that happened to them, and for each transaction the lots it
 touched and the transactions that issued those. Nothing is estimated; the same facts are what the
-balance is made of, so an explanation always adds up to the balance it explains.
+balance is made of, so an explanation always adds up to the balance it explains: the lots by their
+buckets, the movements by what each did to the points.
+
+Several chains are told as one where contacts were merged: they are one person's.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from ledger.amounts import Points
-from ledger.asof import AccountAsOf, LotAsOf, as_of
-from ledger.facts import LotIssue, Origin, Transaction, Transfer
-from ledger.identity import DefinitionId
+from ledger.asof import AccountAsOf, Due, LotAsOf, as_of
+from ledger.facts import Balance, LotIssue, Transaction, Transfer, net_of
+from ledger.identity import DefinitionId, HolderId
 from ledger.kinds import Kind, LedgerAccount
+from ledger.lots import consumption_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ class Step:
     """Something that happened to points of a lot: they went from one side to another.
 
     Attributes:
-        transaction, kind: What did it; `None` where it has fallen due and is not booked yet.
+        transaction, recorded_at: What did it, and when the books learned of it; `None` where it
+            has fallen due and is not booked yet.
         amount: Above zero, in minor units.
     """
 
@@ -38,36 +43,55 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class LotLife:
-    """A lot from its issue to where its points stand."""
+    """A lot from its issue to where its points stand.
 
+    Attributes:
+        issued_by: The transaction that issued it.
+        now: As it stood at the instant that is explained.
+    """
+
+    holder: HolderId
     issue: LotIssue
-    issued_by: UUID
-    kind: Kind
-    origin: Origin | None
+    issued_by: Transaction
     now: LotAsOf
     steps: tuple[Step, ...]
+
+    @property
+    def held_points(self) -> int:
+        """Of how many points it can still be said where they stand."""
+        return self.now.pending + self.now.available + self.now.held
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """How much a transaction took of, or gave back to, points that another one issued."""
+    """How much of a lot's points a transaction moved, from which side to which.
+
+    Attributes:
+        lot, issued_by: The lot, and the transaction that issued it.
+    """
 
     lot: int
     issued_by: UUID
     amount: Points
+    debit: LedgerAccount
+    credit: LedgerAccount
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A transaction as an explanation tells it.
+    """A transaction as an explanation tells it: what of it had taken effect by then.
 
     Attributes:
+        transaction: `None` where it has fallen due and is not booked yet.
         net: What it did to the holder's points.
         sources: Of which lots, and so of which earns, the points were.
         owed: Points it booked as debt; repaid: debt it paid off.
     """
 
-    transaction: Transaction
+    holder: HolderId
+    transaction: Transaction | None
+    kind: Kind
+    effective_at: datetime
     net: Points
     sources: tuple[Source, ...]
     owed: Points
@@ -76,9 +100,14 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """An account's balance, the lots it is made of and the transactions that made it."""
+    """A balance, the lots it is made of and the transactions that made it.
 
-    account: AccountAsOf
+    Attributes:
+        lots: What still holds points first, in the order in which it will be consumed.
+        movements: In the order in which the books learned of them, what is due last.
+    """
+
+    balance: Balance
     lots: tuple[LotLife, ...]
     movements: tuple[Movement, ...]
 
@@ -88,89 +117,133 @@ class _Telling:
     """What is gathered of one lot while its holder's chain is read."""
 
     issue: LotIssue
-    issued_by: UUID
-    kind: Kind
+    issued_by: Transaction
     steps: list[Step] = field(default_factory=list)
 
 
 def explain(
-    chain: Iterable[Transaction],
+    chains: Iterable[Sequence[Transaction]],
     definition: DefinitionId,
     effective_at: datetime,
     recorded_at: datetime | None = None,
 ) -> Explanation | None:
-    """Explain one account of a holder as of any instant; `None` where there was none yet."""
-    known = [told for told in chain if recorded_at is None or told.recorded_at <= recorded_at]
-    accounts = {found.definition: found for found in as_of(known, effective_at, recorded_at)}
-    account = accounts.get(definition)
-    if account is None:
+    """Explain one kind of a person's points as of any instant; `None` where there was no account.
+
+    Args:
+        chains: Of the holders that are this person.
+        definition: Which points.
+        effective_at: The instant to be explained.
+        recorded_at: As far as the books knew then; `None` for as far as they know now.
+    """
+    balances: list[Balance] = []
+    lives: list[LotLife] = []
+    movements: list[Movement] = []
+    for chain in chains:
+        known = [one for one in chain if recorded_at is None or one.recorded_at <= recorded_at]
+        found = [one for one in as_of(known, effective_at, None) if one.definition == definition]
+        for account in found:
+            balances.append(account.balance)
+            told = [one for one in known if one.definition == definition]
+            _explain_account(account, told, effective_at, lives, movements)
+    if not balances:
         return None
+    lives.sort(key=_order_of_life)
+    movements.sort(key=_order_of_record)
+    return Explanation(sum_of(balances), tuple(lives), tuple(movements))
+
+
+def sum_of(balances: Iterable[Balance]) -> Balance:
+    """What several accounts hold together."""
+    columns = zip(*balances, strict=True)
+    return Balance(*(Points(sum(column)) for column in columns))
+
+
+def _explain_account(
+    account: AccountAsOf,
+    told: Sequence[Transaction],
+    effective_at: datetime,
+    lives: list[LotLife],
+    movements: list[Movement],
+) -> None:
+    """Tell the lives of an account's lots and what its transactions did, what is due included."""
+    holder = told[0].holder
     tellings: dict[int, _Telling] = {}
-    movements = []
-    for told in (one for one in known if one.definition == definition):
-        for issue in told.lots:
-            tellings[issue.lot] = _Telling(issue, told.id, told.kind)
-        for transfer in told.transfers:
-            for lot, amount in transfer.allocations:
-                tellings[lot].steps.append(_step(told, transfer, amount))
-        movements.append(_movement(told, tellings))
-    lives = tuple(_life(found, tellings[found.lot.lot], effective_at) for found in account.lots)
-    return Explanation(account, lives, tuple(movements))
+    for one in told:
+        by_then = [t for t in one.transfers if t.effective_at <= effective_at]
+        for issue in one.lots:
+            tellings[issue.lot] = _Telling(issue, one)
+        for step, lot in _steps(by_then, one.kind, one):
+            tellings[lot].steps.append(step)
+        if by_then or (not one.transfers and one.effective_at <= effective_at):
+            movements.append(_movement(holder, one, one.kind, one.effective_at, by_then, tellings))
+    for due in account.due:
+        for step, lot in _steps(due.transfers, due.kind, None):
+            tellings[lot].steps.append(step)
+        movements.append(_due_movement(holder, due, tellings))
+    for lot_now in account.lots:
+        telling = tellings[lot_now.lot.lot]
+        steps = tuple(sorted(telling.steps, key=lambda step: step.effective_at))
+        lives.append(LotLife(holder, telling.issue, telling.issued_by, lot_now, steps))
 
 
-def _step(told: Transaction, transfer: Transfer, amount: Points) -> Step:
-    return Step(
-        told.id,
-        told.kind,
-        transfer.effective_at,
-        told.recorded_at,
-        transfer.debit,
-        transfer.credit,
-        amount,
-    )
+def _steps(
+    transfers: Iterable[Transfer], kind: Kind, told: Transaction | None
+) -> Iterator[tuple[Step, int]]:
+    for transfer in transfers:
+        for lot, amount in transfer.allocations:
+            step = Step(
+                None if told is None else told.id,
+                kind,
+                transfer.effective_at,
+                None if told is None else told.recorded_at,
+                transfer.debit,
+                transfer.credit,
+                amount,
+            )
+            yield step, lot
 
 
-def _life(found: LotAsOf, telling: _Telling, effective_at: datetime) -> LotLife:
-    steps = [step for step in telling.steps if step.effective_at <= effective_at]
-    steps += _due_steps(found, steps)
-    steps.sort(key=lambda step: step.effective_at)
-    return LotLife(
-        telling.issue, telling.issued_by, telling.kind, telling.issue.origin, found, tuple(steps)
-    )
+def _due_movement(holder: HolderId, due: Due, tellings: dict[int, _Telling]) -> Movement:
+    return _movement(holder, None, due.kind, due.effective_at, due.transfers, tellings)
 
 
-def _due_steps(found: LotAsOf, steps: Iterable[Step]) -> Iterator[Step]:
-    """What has lapsed of a lot by then without having been booked yet."""
-    lapsed = sum(
-        step.amount * ((step.credit is _EXPIRED) - (step.debit is _EXPIRED)) for step in steps
-    )
-    if found.lapsed > lapsed and found.lot.valid_to is not None:
-        yield Step(
-            None,
-            Kind.EXPIRY,
-            found.lot.valid_to,
-            None,
-            LedgerAccount.AVAILABLE,
-            _EXPIRED,
-            Points(found.lapsed - lapsed),
-        )
-
-
-_EXPIRED = LedgerAccount.EXPIRED
-
-
-def _movement(told: Transaction, tellings: dict[int, _Telling]) -> Movement:
-    amounts: dict[int, int] = {}
-    for transfer in told.transfers:
-        crosses = transfer.debit.is_bucket != transfer.credit.is_bucket
-        holds = LedgerAccount.HELD in (transfer.debit, transfer.credit)
-        repays = transfer.credit is LedgerAccount.DEBT
-        if crosses or holds or repays:
-            for lot, amount in transfer.allocations:
-                amounts[lot] = amounts.get(lot, 0) + amount
-    owed = sum(t.amount for t in told.transfers if t.debit is LedgerAccount.DEBT)
-    repaid = sum(t.amount for t in told.transfers if t.credit is LedgerAccount.DEBT)
+def _movement(
+    holder: HolderId,
+    told: Transaction | None,
+    kind: Kind,
+    effective_at: datetime,
+    transfers: Sequence[Transfer],
+    tellings: dict[int, _Telling],
+) -> Movement:
+    amounts: dict[tuple[int, LedgerAccount, LedgerAccount], int] = {}
+    for transfer in transfers:
+        for lot, amount in transfer.allocations:
+            way = (lot, transfer.debit, transfer.credit)
+            amounts[way] = amounts.get(way, 0) + amount
     sources = tuple(
-        Source(lot, tellings[lot].issued_by, Points(amount)) for lot, amount in amounts.items()
+        Source(lot, tellings[lot].issued_by.id, Points(amount), debit, credit)
+        for (lot, debit, credit), amount in amounts.items()
     )
-    return Movement(told, told.net, sources, Points(owed), Points(repaid))
+    owed = sum(t.amount for t in transfers if t.debit is LedgerAccount.DEBT)
+    repaid = sum(t.amount for t in transfers if t.credit is LedgerAccount.DEBT)
+    return Movement(
+        holder,
+        told,
+        kind,
+        effective_at,
+        net_of(transfers),
+        sources,
+        Points(owed),
+        Points(repaid),
+    )
+
+
+def _order_of_life(life: LotLife) -> tuple[bool, tuple[datetime, datetime, int], UUID]:
+    return not life.held_points, consumption_order(life.now.lot), life.holder
+
+
+def _order_of_record(movement: Movement) -> tuple[bool, datetime, UUID, int]:
+    told = movement.transaction
+    if told is None:
+        return True, movement.effective_at, movement.holder, 0
+    return False, told.recorded_at, told.holder, told.number
