@@ -19,6 +19,7 @@ from api.configuration import Configuration, DatabaseSettings
 from api.measures import Measures
 from api.poster import Poster, open_poster
 from api.relay import open_relay, relay_connections
+from api.relay_measures import RelayMeasures
 from api.wires import open_wires, outbox_of, wires_connections
 from ledger.connection import Pool
 from ledger.identity import TenantId
@@ -82,6 +83,7 @@ class Service:
     measures: Measures
     synchronisation: Synchronisation
     relay: Relay
+    relay_measures: RelayMeasures
     tenant_names: Mapping[TenantId, str]
     draining: bool = field(default=False)
 
@@ -153,6 +155,7 @@ async def open_service(
         )
         doorkeeper = Doorkeeper(pool)
         await stack.enter_async_context(doorkeeper.taking_notes())
+        measures = Measures(lambda: poster.waiting)
         yield Service(
             configuration=configuration,
             database=database,
@@ -160,9 +163,10 @@ async def open_service(
             books=books,
             poster=poster,
             doorkeeper=doorkeeper,
-            measures=Measures(lambda: poster.waiting),
+            measures=measures,
             synchronisation=synchronisation,
             relay=relay,
+            relay_measures=RelayMeasures(relay, measures.registry),
             tenant_names={one.id: one.name for one in catalogue.tenants.values()},
         )
 

@@ -11,6 +11,7 @@ from api.command_line.context import CONFIGURATION_OPTION, Told
 from api.command_line.demo import demo
 from api.command_line.keys import keys
 from api.command_line.migrating import migrate
+from api.command_line.relay import relay
 from api.command_line.serving import serve
 from api.command_line.sync import sync
 from api.command_line.verifying import verify
@@ -25,5 +26,5 @@ def main(context: click.Context, configuration: str) -> None:
     context.obj = Told(configuration)
 
 
-for command in (demo, serve, migrate, verify, keys, sync, config):
+for command in (demo, serve, migrate, verify, keys, sync, relay, config):
     main.add_command(command)

@@ -24,6 +24,8 @@ from ledger.postgres import UnsuitableDatabaseError, connect
 from ledger.postgres.problems import EmbeddedServerError
 from ledger.tenants import Catalogue, DeclarationError, TenantRecord, declare
 from migrations.upgrade import MigrationError, pending
+from sync.relay.channels.opening import MissingExtraError
+from sync.relay.register import RegistrationError
 
 Result = TypeVar("Result")
 
@@ -50,7 +52,9 @@ EXPECTED: Final = (
     EmbeddedServerError,
     KeyUnknownError,
     MigrationError,
+    MissingExtraError,
     NotMigratedError,
+    RegistrationError,
     UnsuitableDatabaseError,
 )
 """Failures whose text is written for the person at the keyboard."""

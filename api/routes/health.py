@@ -90,7 +90,9 @@ async def get_readiness(request: Request[Any, Any, Any]) -> Response[bytes]:
 @get("/metrics", guards=[needs(Scope.METRICS_READ)], opt=described(GET_METRICS))
 async def get_metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Give Prometheus what it asks for."""
-    measures = service_of(request).measures
+    service = service_of(request)
+    measures = service.measures
+    await service.relay_measures.look()
     return Response(measures.exposition(), media_type=measures.media_type)
 
 

@@ -122,11 +122,15 @@ class Source:
 
     def style(self, destination: Destination) -> Style:
         """How its events are written for a destination."""
+        return self.style_of(destination.element_bytes_max)
+
+    def style_of(self, bytes_max: int) -> Style:
+        """How its events are written in elements of at most so many bytes."""
         return Style(
             prefix=self.options.mapping.prefix or self.module.prefix,
             rules=self.options.mapping,
             zone=ZoneInfo(self.options.time_zone),
-            bytes_max=destination.element_bytes_max,
+            bytes_max=bytes_max,
         )
 
 

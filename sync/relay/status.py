@@ -20,6 +20,8 @@ from sync.relay.tallies import KINDS, sums
 
 RATE_MINUTES: Final = 5
 
+CONDITIONS: Final = ("open", "limited", "broken", "paused")
+
 COUNT_MAX: Final = 1_000_000
 """Waiting events are counted no further."""
 
