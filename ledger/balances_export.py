@@ -26,6 +26,7 @@ from ledger.facts import Balance, Transfer
 from ledger.identity import ContactId, DefinitionId, HolderId
 from ledger.kinds import LedgerAccount
 from ledger.periods import settled_now
+from ledger.reading import contacts_of
 from ledger.reading_as_of import FutureRecordError
 from ledger.unbooked import unbooked_among
 
@@ -58,12 +59,11 @@ class HolderBalance:
     """What one account holds.
 
     Attributes:
-        contacts: Whose it is, lowest first: several where contacts were merged, none where the
-            person was erased.
+        contact: Whose it is; `None` where the person was erased.
     """
 
     holder: HolderId
-    contacts: tuple[ContactId, ...]
+    contact: ContactId | None
     definition: DefinitionId
     balance: Balance
 
@@ -113,28 +113,6 @@ SUMS = """
     join ledger.transfer using (holder_id, definition_id)
     where effective_at <= $3 and recorded_at <= $4
     group by holder_id, definition_id
-"""
-
-CONTACTS_OF = """
-    -- Index: contact_holder_id_idx.
-    select holder_id, contact_id from ledger.contact where holder_id = any($1::uuid[])
-    order by contact_id
-"""
-
-CONTACTS_OF_MERGED = """
-    -- Of holders without a contact, those of the holder they were merged into in the end.
-    -- Index: holder_pk, contact_holder_id_idx.
-    with recursive way as (
-        select id as asked, merged_into from ledger.holder
-        where id = any($1::uuid[]) and merged_into is not null
-        union
-        select way.asked, holder.merged_into
-        from way join ledger.holder on holder.id = way.merged_into
-        where holder.merged_into is not null
-    )
-    select way.asked as holder_id, contact.contact_id
-    from way join ledger.contact on contact.holder_id = way.merged_into
-    order by contact.contact_id
 """
 
 
@@ -198,9 +176,9 @@ class BalanceWalk:
         keys = [_key(row) for row in rows]
         await _add_due(self._connection, keys, due, instants, held)
         found = [one for one in keys if any(held.get(one, ()))]
-        contacts = await _contacts(self._connection, [holder for holder, _ in found])
+        contacts = await contacts_of(self._connection, [holder for holder, _ in found])
         balances = [
-            HolderBalance(holder, contacts.get(holder, ()), definition, held[holder, definition])
+            HolderBalance(holder, contacts.get(holder), definition, held[holder, definition])
             for holder, definition in found
         ]
         return Stretch(balances, keys[-1] if len(keys) == limit else None)
@@ -250,20 +228,6 @@ def _after(balance: Balance | None, transfers: Iterable[Transfer]) -> Balance:
         Points(before.held + moved[LedgerAccount.HELD]),
         Points(before.debt - moved[LedgerAccount.DEBT]),
     )
-
-
-async def _contacts(
-    connection: Connection, holders: Sequence[HolderId]
-) -> dict[HolderId, tuple[ContactId, ...]]:
-    """Whose accounts these are."""
-    found: dict[HolderId, list[ContactId]] = defaultdict(list)
-    for row in await connection.fetch(CONTACTS_OF, holders):
-        found[HolderId(row["holder_id"])].append(ContactId(row["contact_id"]))
-    missing = [holder for holder in holders if holder not in found]
-    if missing:
-        for row in await connection.fetch(CONTACTS_OF_MERGED, missing):
-            found[HolderId(row["holder_id"])].append(ContactId(row["contact_id"]))
-    return {holder: tuple(contacts) for holder, contacts in found.items()}
 
 
 def _is_due(row: asyncpg.Record, effective_at: datetime) -> bool:

@@ -26,6 +26,9 @@ from ledger.state import AccountState
 CHUNK_HOLDERS: Final = 200
 """Whose chains are in memory at once."""
 
+CHUNK_UNCHANGED: Final = 2_000
+"""Whose accounts and lots are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unbooked:
@@ -50,11 +53,15 @@ DUE = (
 """
 )
 
+# Adding nothing keeps the planner from account_next_due_at_idx, which would be read from its
+# beginning for every few holders: by a later instant, most of the books may be due.
+_DUE_BY: Final = "account.next_due_at + interval '0'"
+
 DUE_AMONG = (
     "-- The same among some holders. Index: account_pk, lot_pk.\n"
     + ACCOUNT_AND_DUE.format(accounts="ledger.account", at="$2")
-    + """
-    where account.next_due_at <= instant.now and account.holder_id = any($1::uuid[])
+    + f"""
+    where {_DUE_BY} <= instant.now and account.holder_id = any($1::uuid[])
     order by account.holder_id, account.definition_id
 """
 )
@@ -67,7 +74,7 @@ _BOOKED_SINCE_OR_STILL_DUE: Final = """
       and (debit, credit) in ((2, 1), (1, 13), (3, 1))
     union
     select holder_id from ledger.account
-    where {of} = any($1) and next_due_at <= $2
+    where {of} = any($1) and {due_by} <= $2
 """
 
 _PRE_EMPTED: Final = """
@@ -87,11 +94,21 @@ _PRE_EMPTED: Final = """
     where {of} = any($1) and expires_at > $3 and expires_at <= $2
 """
 
+CHANGED_SINCE = """
+    -- Who has booked something since. Index: holder_pk.
+    select id from ledger.holder where id = any($1::uuid[]) and last_recorded_at > $2
+"""
+
 _WHOLE: Final = {
     "of": "definition_id",
+    "due_by": "account.next_due_at",
     "indexes": "transfer_recorded_at_idx, account_next_due_at_idx",
 }
-_AMONG: Final = {"of": "holder_id", "indexes": "transfer_pk, account_pk, lot_pk, term_pk, hold_pk"}
+_AMONG: Final = {
+    "of": "holder_id",
+    "due_by": _DUE_BY,
+    "indexes": "transfer_pk, account_pk, lot_pk, term_pk, hold_pk",
+}
 
 
 async def unbooked(
@@ -174,6 +191,25 @@ async def _candidates(
 
 
 async def _known_then(
+    connection: Connection,
+    holders: Sequence[HolderId],
+    effective_at: datetime,
+    recorded_at: datetime,
+) -> AsyncIterator[Unbooked]:
+    """What was due by what was known then; who has booked nothing since is known as of now."""
+    for start in range(0, len(holders), CHUNK_UNCHANGED):
+        some = holders[start : start + CHUNK_UNCHANGED]
+        rows = await connection.fetch(CHANGED_SINCE, some, recorded_at)
+        changed = [HolderId(row["id"]) for row in rows]
+        unchanged = sorted(set(some).difference(changed))
+        rows = await connection.fetch(DUE_AMONG, unchanged, effective_at)
+        for found in _from_rows(rows, effective_at):
+            yield found
+        async for found in _folded(connection, changed, effective_at, recorded_at):
+            yield found
+
+
+async def _folded(
     connection: Connection,
     holders: Sequence[HolderId],
     effective_at: datetime,

@@ -9,6 +9,8 @@ import click
 from api.command_line.checking import config
 from api.command_line.context import CONFIGURATION_OPTION, Told
 from api.command_line.demo import demo
+from api.command_line.exporting import export
+from api.command_line.importing import import_
 from api.command_line.keys import keys
 from api.command_line.migrating import migrate
 from api.command_line.relay import relay
@@ -26,5 +28,5 @@ def main(context: click.Context, configuration: str) -> None:
     context.obj = Told(configuration)
 
 
-for command in (demo, serve, migrate, verify, keys, sync, relay, config):
+for command in (demo, serve, migrate, import_, export, verify, keys, sync, relay, config):
     main.add_command(command)

@@ -22,7 +22,7 @@ from api.importing.tally import Tally
 from api.importing.transactions import transaction_of
 from api.problems.problem import ProblemError, refused
 from ledger.book import Known
-from ledger.group_commit import LOST_CONNECTION
+from ledger.group_commit import NOBODYS_FAULT
 from ledger.identity import TenantId, key_hash
 from ledger.loading import load_keys
 from ledger.outcomes import Booked, Outcome, Refused
@@ -206,6 +206,6 @@ async def patiently(work: Callable[[], Awaitable[Result]]) -> Result:
     for attempt in range(1, ATTEMPTS_MAX):
         try:
             return await work()
-        except (*LOST_CONNECTION, TooManyRacesError):
+        except (*NOBODYS_FAULT, TooManyRacesError):
             await asyncio.sleep(PAUSE_SECONDS * attempt)
     return await work()

@@ -205,6 +205,7 @@ async def test_an_import_that_was_ended_is_taken_up_where_it_was(
         await imported(books, path, rejects=rejects, progress=end)
     booked = await books.count("transaction")
     assert 500 < booked < 1200
+    assert not rejects.exists()
     tally = await imported(books, path, rejects=rejects)
     assert counts(tally) == (1201, 1200 - booked, booked, 1)
     assert await sums(books) == {"issued": -6_000, "redeemed": 6_000}
