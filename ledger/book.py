@@ -37,7 +37,6 @@ from ledger.requests import (
     Request,
     Return,
     Reverses,
-    may_open,
 )
 from ledger.rules.adjust import adjust
 from ledger.rules.cancel import cancel
@@ -191,7 +190,7 @@ class Book:
         account = holder.account(request.definition)
         if account.closed:
             raise RefusedError(Code.ACCOUNT_CLOSED, "has closed this account", "contactId")
-        if account.is_new and not account.changed and not may_open(request):
+        if account.is_new and not account.changed:
             _refuse_unopened(request)
         _check_room(account, request)
         effective_at, occurred_at = self._effective_at(request)

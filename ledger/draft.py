@@ -10,11 +10,15 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from ledger.amounts import Points
-from ledger.facts import Allocation, LotIssue, Origin, Term, Transfer
+from ledger.facts import Allocation, LotIssue, Origin, Term, Transfer, total
 from ledger.kinds import Kind, LedgerAccount
 from ledger.state import AccountState, HoldState, LotState
 
 _UNNAMED: Final = UUID(int=0)
+
+
+ALLOCATIONS_MAX: Final = 10_000
+"""The most lots of one transfer."""
 
 
 class Draft:
@@ -53,7 +57,12 @@ class Draft:
         effective_at: datetime,
         allocations: tuple[Allocation, ...] = (),
     ) -> None:
-        """Move `amount` from `debit` to `credit`, of these lots."""
+        """Move `amount` from `debit` to `credit`, of these lots (many in several transfers)."""
+        if len(allocations) > ALLOCATIONS_MAX:
+            for start in range(0, len(allocations), ALLOCATIONS_MAX):
+                some = allocations[start : start + ALLOCATIONS_MAX]
+                self.transfer(debit, credit, total(some), effective_at, some)
+            return
         transfer = Transfer(
             len(self.transfers) + 1, debit, credit, Points(amount), effective_at, allocations
         )

@@ -8,11 +8,12 @@ yields the very beginning of what working up to a later one yields.
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import groupby
 from typing import NamedTuple
 
 from ledger.amounts import Points
 from ledger.draft import Draft, OpenDraft
-from ledger.facts import Allocation, Balance
+from ledger.facts import Allocation, Balance, total
 from ledger.kinds import Kind, LedgerAccount
 from ledger.lots import consumption_order
 from ledger.state import AccountState, LotState
@@ -42,16 +43,28 @@ def book_due(account: AccountState, until: datetime, open_draft: OpenDraft) -> N
     """
     if account.next_due_at is None or account.next_due_at > until:
         return
-    for boundary in sorted(_boundaries(account, until)):
-        if boundary.rank == _TIMEOUT:
-            hold = account.holds[boundary.number]
-            draft = open_draft(Kind.TIMEOUT, boundary.at, hold.number)
-            draft.end_hold(hold)
-            release(draft, hold.parts, boundary.at)
-        elif boundary.rank == _ACTIVATION:
-            _activate(account.lots[boundary.number], boundary.at, open_draft)
-        else:
-            _expire(account.lots[boundary.number], boundary.at, open_draft)
+    boundaries = sorted(_boundaries(account, until))
+    for (at, rank), together in groupby(boundaries, key=lambda one: (one.at, one.rank)):
+        numbers = [boundary.number for boundary in together]
+        if rank == _TIMEOUT:
+            for number in numbers:
+                hold = account.holds[number]
+                draft = open_draft(Kind.TIMEOUT, at, number)
+                draft.end_hold(hold)
+                release(draft, hold.parts, at)
+            continue
+        parts = tuple(
+            Allocation(number, account.lots[number].remaining)
+            for number in numbers
+            if account.lots[number].remaining
+        )
+        if parts and rank == _ACTIVATION:
+            draft = open_draft(Kind.ACTIVATION, at, None)
+            draft.transfer(LedgerAccount.PENDING, LedgerAccount.AVAILABLE, total(parts), at, parts)
+            follow(draft, parts, at)
+        elif parts:
+            draft = open_draft(Kind.EXPIRY, at, None)
+            draft.transfer(LedgerAccount.AVAILABLE, LedgerAccount.EXPIRED, total(parts), at, parts)
 
 
 def next_due(account: AccountState) -> datetime | None:
@@ -89,38 +102,41 @@ def due_drafts(account: AccountState, now: datetime) -> list[tuple[Kind, datetim
 
 def release(draft: Draft, parts: tuple[Allocation, ...], at: datetime) -> None:
     """Give held points back to their lots; those whose validity has passed lapse at once."""
-    amount = sum(part.amount for part in parts)
-    draft.transfer(LedgerAccount.HELD, LedgerAccount.AVAILABLE, amount, at, parts)
+    draft.transfer(LedgerAccount.HELD, LedgerAccount.AVAILABLE, total(parts), at, parts)
     follow(draft, parts, at)
 
 
-def follow(draft: Draft, parts: Iterable[Allocation], at: datetime) -> None:
-    """Follow points of several lots that entered available together, in order of consumption."""
-    lots = draft.account.lots
-    for part in sorted(parts, key=lambda part: consumption_order(lots[part.lot])):
-        settle(draft, lots[part.lot], part.amount, at)
-
-
 def settle(draft: Draft, lot: LotState, amount: Points, at: datetime) -> None:
-    """Follow points of a lot that just entered available: they repay debt, or have lapsed."""
-    if lot.valid_to is not None and lot.valid_to <= at:
-        draft.transfer(
-            LedgerAccount.AVAILABLE,
-            LedgerAccount.EXPIRED,
-            amount,
-            at,
-            (Allocation(lot.lot, amount),),
-        )
-        return
+    """Follow points of one lot that just entered available (see `follow`)."""
+    follow(draft, (Allocation(lot.lot, amount),), at)
+
+
+def follow(draft: Draft, parts: Iterable[Allocation], at: datetime) -> None:
+    """Follow points that entered available together: they have lapsed, or repay debt.
+
+    They do so in order of consumption. Debt that arose later is repaid then, by points that are
+    still valid then.
+    """
     account = draft.account
-    owed = min(account.debt, amount)
-    if owed == 0 or account.debt_since is None:
-        return
-    # Debt that arose later is repaid then, if the points were still valid.
-    repaid_at = max(at, account.debt_since)
-    if lot.valid_to is None or repaid_at < lot.valid_to:
-        parts = (Allocation(lot.lot, Points(owed)),)
-        draft.transfer(LedgerAccount.AVAILABLE, LedgerAccount.DEBT, owed, repaid_at, parts)
+    owed, repaid_at = account.debt, max(at, account.debt_since or at)
+    lapsing: list[Allocation] = []
+    repaying: list[Allocation] = []
+    for part in sorted(parts, key=lambda part: consumption_order(account.lots[part.lot])):
+        valid_to = account.lots[part.lot].valid_to
+        if valid_to is not None and valid_to <= at:
+            lapsing.append(part)
+        elif owed and (valid_to is None or repaid_at < valid_to):
+            amount = min(owed, part.amount)
+            repaying.append(Allocation(part.lot, Points(amount)))
+            owed -= amount
+    if lapsing:
+        draft.transfer(
+            LedgerAccount.AVAILABLE, LedgerAccount.EXPIRED, total(lapsing), at, tuple(lapsing)
+        )
+    if repaying:
+        draft.transfer(
+            LedgerAccount.AVAILABLE, LedgerAccount.DEBT, total(repaying), repaid_at, tuple(repaying)
+        )
 
 
 def _boundaries(account: AccountState, until: datetime) -> list[_Boundary]:
@@ -136,18 +152,3 @@ def _boundaries(account: AccountState, until: datetime) -> list[_Boundary]:
         if lot.valid_to is not None and lot.valid_to <= until:
             found.append(_Boundary(lot.valid_to, _EXPIRY, None, lot.lot))
     return found
-
-
-def _activate(lot: LotState, at: datetime, open_draft: OpenDraft) -> None:
-    if lot.remaining:
-        draft = open_draft(Kind.ACTIVATION, at, None)
-        parts = (Allocation(lot.lot, lot.remaining),)
-        draft.transfer(LedgerAccount.PENDING, LedgerAccount.AVAILABLE, lot.remaining, at, parts)
-        settle(draft, lot, lot.remaining, at)
-
-
-def _expire(lot: LotState, at: datetime, open_draft: OpenDraft) -> None:
-    if lot.remaining:
-        draft = open_draft(Kind.EXPIRY, at, None)
-        parts = (Allocation(lot.lot, lot.remaining),)
-        draft.transfer(LedgerAccount.AVAILABLE, LedgerAccount.EXPIRED, lot.remaining, at, parts)

@@ -23,6 +23,11 @@ class Allocation(NamedTuple):
     amount: Points
 
 
+def total(parts: Iterable[Allocation]) -> Points:
+    """What allocations come to together."""
+    return Points(sum(part.amount for part in parts))
+
+
 class Transfer(NamedTuple):
     """One movement of a positive amount from `debit` to `credit`.
 

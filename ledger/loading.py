@@ -19,13 +19,8 @@ from ledger.chain import GENESIS, SALT_LENGTH
 from ledger.connection import Connection
 from ledger.facts import Allocation
 from ledger.identity import ContactId, DefinitionId, HolderId, TenantId, key_hash
-from ledger.requests import Move, Request, may_open, refers_to
+from ledger.requests import Move, Request, refers_to
 from ledger.state import AccountState, HolderState, HoldState, LotState
-
-
-class ContactRacedError(Exception):
-    """Somebody else opened the same contact meanwhile: begin again, and find it there."""
-
 
 LOCK_HOLDERS = """
     -- Lock the holders of these contacts, in the order of their ids. Index: contact_pk, holder_pk.
@@ -36,23 +31,6 @@ LOCK_HOLDERS = """
     join ledger.holder on holder.id = contact.holder_id
     order by holder.id
     for no key update of holder
-"""
-
-OPEN_CONTACTS = """
-    -- Open contacts that are new, in one order; whoever lost a race gets no row back.
-    with asked as (
-        select * from unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::bytea[])
-            as asked (tenant_id, contact_id, holder_id, salt)
-        order by tenant_id, contact_id
-    ), opened as (
-        insert into ledger.contact (tenant_id, contact_id, holder_id)
-        select tenant_id, contact_id, holder_id from asked
-        on conflict do nothing
-        returning holder_id
-    )
-    insert into ledger.holder (id, tenant_id, salt)
-    select asked.holder_id, asked.tenant_id, asked.salt from asked join opened using (holder_id)
-    returning id
 """
 
 LOAD_ACCOUNTS = """
@@ -118,11 +96,10 @@ LOAD_HOLDS = """
 async def lock_holders(
     connection: Connection, requests: Sequence[Request]
 ) -> dict[Contact, HolderState]:
-    """Lock the holders that a batch touches, opening those that are new.
+    """Lock the holders that a batch touches.
 
-    A contact that is new and of whom nothing asked here could be booked is not opened: its state
-    is empty and stays in memory. Raises `ContactRacedError` where another posting opened one of
-    the contacts at the same time.
+    A contact that is new gets an empty state in memory: whatever is booked for it opens it when it
+    is stored, and what is refused leaves no trace.
     """
     asked = sorted({contact for request in requests for contact in contacts_in(request)})
     rows = await connection.fetch(
@@ -143,41 +120,13 @@ async def lock_holders(
                 row["salt"],
             )
         holders[TenantId(row["tenant_id"]), ContactId(row["contact_id"])] = state
-    if len(holders) < len(asked):
-        await _open_missing(connection, requests, holders)
+    for contact in asked:
+        if contact not in holders:
+            identifier, salt = HolderId(_random_uuid()), os.urandom(SALT_LENGTH)
+            holders[contact] = HolderState(
+                identifier, 0, GENESIS, None, 0, salt, opened_for=contact
+            )
     return holders
-
-
-async def _open_missing(
-    connection: Connection,
-    requests: Sequence[Request],
-    holders: dict[Contact, HolderState],
-) -> None:
-    missing = {contact for request in requests for contact in contacts_in(request)} - set(holders)
-    opening: set[Contact] = set()
-    for request in requests:
-        own = (request.tenant, request.contact)
-        opening.update(
-            contact
-            for contact in contacts_in(request)
-            if contact in missing and (contact != own or may_open(request))
-        )
-    for contact in missing:
-        holders[contact] = HolderState(
-            HolderId(_random_uuid()), 0, GENESIS, None, 0, os.urandom(SALT_LENGTH)
-        )
-    if not opening:
-        return
-    ordered = sorted(opening)
-    opened = await connection.fetch(
-        OPEN_CONTACTS,
-        [tenant for tenant, _ in ordered],
-        [contact for _, contact in ordered],
-        [holders[contact].id for contact in ordered],
-        [holders[contact].salt for contact in ordered],
-    )
-    if len(opened) < len(ordered):
-        raise ContactRacedError
 
 
 def contacts_in(request: Request) -> tuple[Contact, ...]:

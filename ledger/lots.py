@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ledger.amounts import Points
 from ledger.draft import Draft
-from ledger.facts import Allocation
+from ledger.facts import Allocation, total
 from ledger.kinds import LedgerAccount
 from ledger.state import AccountState, LotState
 
@@ -176,4 +176,4 @@ def _transfer(
     at: datetime,
 ) -> None:
     if parts:
-        draft.transfer(debit, credit, sum(part.amount for part in parts), at, tuple(parts))
+        draft.transfer(debit, credit, total(parts), at, tuple(parts))

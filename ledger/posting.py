@@ -5,6 +5,7 @@ database transaction. Everything that moves points, one purchase or an import of
 sweep of what has fallen due included, passes through here.
 """
 
+import logging
 import os
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
@@ -16,7 +17,6 @@ from ledger.book import Book, Contact, Place
 from ledger.connection import Connection, Pool
 from ledger.identity import DefinitionId, HolderId, TenantId, uuid7_stream
 from ledger.loading import (
-    ContactRacedError,
     Reach,
     load_accounts,
     load_keys,
@@ -26,10 +26,10 @@ from ledger.loading import (
 from ledger.originals import load_originals
 from ledger.outbox import Outbox
 from ledger.outcomes import Booked, Code, Outcome, Refused, Replayed
-from ledger.periods import close_until, closed_until, own_period, share_periods
+from ledger.periods import PeriodError, close_until, closed_until, own_period, share_periods
 from ledger.requests import Move, Request, needs_lots
 from ledger.state import AccountState, HolderState
-from ledger.storing import KeyRacedError, store
+from ledger.storing import ContactRacedError, KeyRacedError, store
 from ledger.sweeping import due_accounts, lock_due_holders
 from ledger.tenants import Catalogue
 
@@ -41,6 +41,8 @@ ATTEMPTS_MAX: Final = 8
 
 Result = TypeVar("Result")
 
+logger = logging.getLogger(__name__)
+
 
 class BatchTooLargeError(ValueError):
     """A batch of more than `BATCH_MAX` requests."""
@@ -48,14 +50,6 @@ class BatchTooLargeError(ValueError):
 
 class TooManyRacesError(RuntimeError):
     """A batch lost `ATTEMPTS_MAX` races in a row; nothing of it was booked."""
-
-
-class _NothingBookedError(Exception):
-    """Takes the outcomes of a batch past the undoing of all it did, new contacts included."""
-
-    def __init__(self, outcomes: list[Outcome]) -> None:
-        super().__init__()
-        self.outcomes = outcomes
 
 
 class Books:
@@ -93,20 +87,21 @@ class Books:
             raise BatchTooLargeError(f"a batch holds at most {BATCH_MAX} requests")
         if not requests:
             return []
-        try:
-            return await _again_after_races(
-                connection, lambda: self._post_once(connection, requests, atomic=atomic)
-            )
-        except _NothingBookedError as undone:
-            return undone.outcomes
+        return await _again_after_races(
+            connection, lambda: self._post_once(connection, requests, atomic=atomic)
+        )
 
     async def sweep(self, limit: int = BATCH_MAX) -> int:
-        """Book what has fallen due on at most `limit` accounts; answers on how many it was."""
+        """Book what has fallen due on at most `limit` accounts; answers on how many it was.
+
+        An account that can't be booked (its rows were tampered with, say) is logged and passed
+        over; it never keeps others from being swept.
+        """
+        clock = self._clock() if self._clock else None
         definitions = list(self.catalogue.definitions)
         async with self.pool.acquire() as connection:
-            return await _again_after_races(
-                connection, lambda: self._sweep_shared(connection, limit, definitions)
-            )
+            accounts = await due_accounts(connection, limit, clock, definitions)
+            return await self._sweep(connection, accounts)
 
     async def close_period(self, tenant: TenantId, boundary: datetime) -> None:
         """Close a tenant's books up to a boundary, everything due by then booked.
@@ -116,24 +111,42 @@ class Books:
         definitions = [one.id for one in self.catalogue.definitions_of(tenant)]
         async with self.pool.acquire() as connection:
             # Most of what is due is booked while postings go on; the rest under the lock.
-            while await _again_after_races(
-                connection, lambda: self._sweep_shared(connection, BATCH_MAX, definitions)
-            ):
-                pass
+            await self._sweep_all(connection, definitions)
             async with connection.transaction():
                 await own_period(connection, tenant)
-                while await self._sweep_once(connection, BATCH_MAX, definitions):
-                    pass
+                await self._sweep_all(connection, definitions)
                 now = await connection.fetchval("select clock_timestamp()")
                 now = self._clock() if self._clock else now
+                if await due_accounts(connection, 1, boundary, definitions):
+                    raise PeriodError("some accounts could not be swept: see the log and verify")
                 await close_until(connection, tenant, boundary, now)
 
-    async def _sweep_shared(
-        self, connection: Connection, limit: int, definitions: Sequence[DefinitionId]
+    async def _sweep_all(self, connection: Connection, definitions: Sequence[DefinitionId]) -> None:
+        clock = self._clock() if self._clock else None
+        swept = True
+        while swept:
+            accounts = await due_accounts(connection, BATCH_MAX, clock, definitions)
+            swept = bool(await self._sweep(connection, accounts))
+
+    async def _sweep(
+        self, connection: Connection, accounts: Sequence[tuple[HolderId, DefinitionId]]
     ) -> int:
-        tenants = {self.catalogue.definitions[one].tenant for one in definitions}
-        await share_periods(connection, tenants)
-        return await self._sweep_once(connection, limit, definitions)
+        """Sweep accounts together; where that fails, by halves, down to the one to blame."""
+        if not accounts:
+            return 0
+        try:
+            return await _again_after_races(
+                connection, lambda: self._sweep_once(connection, accounts)
+            )
+        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+            raise
+        except (asyncpg.PostgresError, LookupError, ValueError, RuntimeError):
+            if len(accounts) == 1:
+                logger.exception("sweep passed over holder=%s definition=%s", *accounts[0])
+                return 0
+            middle = len(accounts) // 2
+            first = await self._sweep(connection, accounts[:middle])
+            return first + await self._sweep(connection, accounts[middle:])
 
     async def _post_once(
         self, connection: Connection, requests: Sequence[Request], *, atomic: bool
@@ -175,18 +188,15 @@ class Books:
         if atomic and any(isinstance(outcome, Refused) for outcome in outcomes):
             told = [entry.transaction for entry in book.entries]
             undone = {(transaction.holder, transaction.number) for transaction in told}
-            raise _NothingBookedError([_not_booked(outcome, undone) for outcome in outcomes])
-        if not await self._store(connection, book, by_id):
-            raise _NothingBookedError(outcomes)
+            return [_not_booked(outcome, undone) for outcome in outcomes]
+        await self._store(connection, book, by_id)
         return outcomes
 
     async def _sweep_once(
-        self, connection: Connection, limit: int, definitions: Sequence[DefinitionId]
+        self, connection: Connection, accounts: Sequence[tuple[HolderId, DefinitionId]]
     ) -> int:
-        clock = self._clock() if self._clock else None
-        accounts = await due_accounts(connection, limit, clock, definitions)
-        if not accounts:
-            return 0
+        tenants = {self.catalogue.definitions[one].tenant for _, one in accounts}
+        await share_periods(connection, tenants)
         holders, now = await lock_due_holders(connection, [holder for holder, _ in accounts])
         now = self._clock() if self._clock else now
         await load_accounts(
@@ -216,19 +226,19 @@ class Books:
 
     async def _store(
         self, connection: Connection, book: Book, holders: dict[HolderId, HolderState]
-    ) -> bool:
-        """Store what a batch changed; answers whether there was anything."""
+    ) -> None:
+        """Store what a batch changed, if anything."""
         changed = {
             holder: state
             for holder, state in holders.items()
-            if any(account.changed for account in state.accounts.values())
+            if state.opened_for is None
+            and any(account.changed for account in state.accounts.values())
         }
         touched = {entry.transaction.holder for entry in book.entries}
         changed |= {holder: holders[holder] for holder in touched}
         if changed:
             rows = self._outbox.rows(entry.transaction for entry in book.entries)
             await store(connection, book.entries, changed, rows)
-        return bool(changed)
 
 
 def accounts_in(request: Request) -> tuple[tuple[Contact, DefinitionId], ...]:

@@ -206,13 +206,6 @@ def refers_to(request: Request) -> Reverses | None:
             return None
 
 
-def may_open(request: Request) -> bool:
-    """Whether a request can be booked for a contact who has no points yet."""
-    return isinstance(request, Earn | Adjust | Open) or (
-        isinstance(request, Redeem) and request.allow_debt
-    )
-
-
 def needs_lots(request: Request) -> bool:
     """Whether deciding a request needs to know the account's lots and holds."""
     if isinstance(request, Adjust | Open):

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from ledger.amounts import Points
 from ledger.facts import Allocation, Balance, LotIssue, Term, Transfer
-from ledger.identity import DefinitionId, HolderId
+from ledger.identity import ContactId, DefinitionId, HolderId, TenantId
 from ledger.kinds import LedgerAccount
 
 _AVAILABLE = LedgerAccount.AVAILABLE
@@ -202,6 +202,7 @@ class HolderState:
         head: Its hash; 32 zero bytes before the first.
         last_lot: The number of the last lot issued.
         salt: Mixed into the hash of personal texts; `None` once the holder was erased.
+        opened_for: The tenant and contact, while the holder is not stored yet.
     """
 
     id: HolderId
@@ -210,6 +211,7 @@ class HolderState:
     last_recorded_at: datetime | None
     last_lot: int
     salt: bytes | None
+    opened_for: tuple[TenantId, ContactId] | None = None
     accounts: dict[DefinitionId, AccountState] = field(default_factory=dict)
 
     def account(self, definition: DefinitionId) -> AccountState:

@@ -16,6 +16,10 @@ from ledger.outbox import OutboxRow
 from ledger.state import AccountState, HolderState, LotState
 
 
+class ContactRacedError(Exception):
+    """Another posting opened one of the contacts meanwhile: begin again, and find it there."""
+
+
 class KeyRacedError(Exception):
     """Another posting booked one of the keys for another holder meanwhile: begin again."""
 
@@ -23,6 +27,23 @@ class KeyRacedError(Exception):
 class LostRowError(RuntimeError):
     """A row that was loaded under its holder's lock is gone: nothing of the batch is booked."""
 
+
+OPEN_CONTACTS = """
+    -- Open contacts that are new, in one order; whoever lost a race gets no row back.
+    with asked as (
+        select * from unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::bytea[])
+            as asked (tenant_id, contact_id, holder_id, salt)
+        order by tenant_id, contact_id
+    ), opened as (
+        insert into ledger.contact (tenant_id, contact_id, holder_id)
+        select tenant_id, contact_id, holder_id from asked
+        on conflict do nothing
+        returning holder_id
+    )
+    insert into ledger.holder (id, tenant_id, salt)
+    select asked.holder_id, asked.tenant_id, asked.salt from asked join opened using (holder_id)
+    returning id
+"""
 
 INSERT_TRANSACTIONS = """
     insert into ledger.transaction (
@@ -168,7 +189,12 @@ async def store(
     holders: Mapping[HolderId, HolderState],
     outbox: Sequence[OutboxRow],
 ) -> None:
-    """Write a batch. Raises `KeyRacedError` where a key was taken by another holder meanwhile."""
+    """Write a batch.
+
+    Raises `ContactRacedError` or `KeyRacedError` where a contact was opened, or a key taken, by
+    another posting meanwhile: the transaction is to be rolled back and begun again.
+    """
+    await _open_contacts(connection, holders)
     await _store_transactions(connection, entries)
     await _store_transfers(connection, entries)
     await _store_lots(connection, entries, holders)
@@ -184,6 +210,18 @@ def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]
     """Rows as one list a column; as many empty lists where there is no row."""
     columns = [list(column) for column in zip(*rows, strict=True)]
     return columns or [[] for _ in range(width)]
+
+
+async def _open_contacts(connection: Connection, holders: Mapping[HolderId, HolderState]) -> None:
+    opening = sorted(
+        (*holder.opened_for, holder.id, holder.salt)
+        for holder in holders.values()
+        if holder.opened_for is not None
+    )
+    if opening:
+        opened: Collection[object] = await connection.fetch(OPEN_CONTACTS, *_columns(opening, 4))
+        if len(opened) < len(opening):
+            raise ContactRacedError
 
 
 async def _update(connection: Connection, statement: str, rows: Sequence[Sequence[object]]) -> None:

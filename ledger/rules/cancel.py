@@ -9,7 +9,7 @@ Debt that was repaid meanwhile has been paid with other points: it comes back as
 from ledger.amounts import Points
 from ledger.draft import Draft
 from ledger.due import follow, settle
-from ledger.facts import Allocation, Origin
+from ledger.facts import Allocation, Origin, total
 from ledger.kinds import Kind, LedgerAccount
 from ledger.requests import Cancel
 from ledger.rules.context import Moment, Original
@@ -30,7 +30,7 @@ def cancel(draft: Draft, request: Cancel, original: Original, moment: Moment) ->
     if original.elsewhere:
         _bring_back(draft, original, parts, moment)
     elif parts:
-        amount = sum(part.amount for part in parts)
+        amount = total(parts)
         draft.transfer(LedgerAccount.REDEEMED, LedgerAccount.AVAILABLE, amount, at, parts)
         follow(draft, parts, at)
     anew = Points(owed_back - repaid)
@@ -57,7 +57,7 @@ def _bring_back(
 
 def _next_back(original: Original, asked: int) -> tuple[int, tuple[Allocation, ...]]:
     """What comes back next: how much of the debt, and which lots, the last taken first."""
-    owed = original.amount - sum(part.amount for part in original.taken)
+    owed = original.amount - total(original.taken)
     owed_back = min(asked, max(0, owed - original.returned))
     from_lots = max(0, original.returned - owed)
     _, left = split(tuple(reversed(original.taken)), from_lots)

@@ -2,7 +2,7 @@
 
 from ledger.amounts import Points
 from ledger.draft import Draft
-from ledger.facts import Allocation
+from ledger.facts import Allocation, total
 from ledger.kinds import LedgerAccount
 from ledger.lots import consumption_order
 from ledger.outcomes import Code, RefusedError
@@ -24,8 +24,7 @@ def close(draft: Draft, moment: Moment) -> Points:
             if lot.remaining and lot.active == (bucket is LedgerAccount.AVAILABLE)
         )
         if parts:
-            amount = sum(part.amount for part in parts)
-            draft.transfer(bucket, LedgerAccount.CLOSED, amount, at, parts)
+            draft.transfer(bucket, LedgerAccount.CLOSED, total(parts), at, parts)
     if account.debt:
         draft.transfer(LedgerAccount.CLOSED, LedgerAccount.DEBT, account.debt, at)
     return Points(left)

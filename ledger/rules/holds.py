@@ -8,7 +8,7 @@ releases the rest in the same breath.
 from ledger.amounts import Points, format_amount
 from ledger.draft import Draft
 from ledger.due import release
-from ledger.facts import Allocation
+from ledger.facts import Allocation, total
 from ledger.kinds import Kind, LedgerAccount
 from ledger.lots import consumption_order, take
 from ledger.outcomes import Code, RefusedError
@@ -43,7 +43,8 @@ def open_hold(draft: Draft, original: Original, moment: Moment) -> HoldState:
             "holdId",
         )
     found = draft.account.holds.get(original.number)
-    if found is None or found.ended_by is not None:
+    # Another holder's hold, of before a merge, may have had the same number.
+    if found is None or found.id != original.id or found.ended_by is not None:
         raise RefusedError(
             Code.HOLD_ENDED, "names a hold that was captured, released or timed out", "holdId"
         )
@@ -57,7 +58,7 @@ def open_hold(draft: Draft, original: Original, moment: Moment) -> HoldState:
 def capture(draft: Draft, request: Capture, original: Original, moment: Moment) -> Points:
     """Spend what is held, soonest to expire first; answers how much was spent."""
     found = open_hold(draft, original, moment)
-    held = sum(part.amount for part in found.parts)
+    held = total(found.parts)
     amount = held if request.amount is None else request.amount
     if amount > held:
         raise RefusedError(
@@ -80,7 +81,7 @@ def give_up(draft: Draft, original: Original, moment: Moment) -> Points:
     found = open_hold(draft, original, moment)
     draft.end_hold(found)
     release(draft, found.parts, moment.effective_at)
-    return Points(sum(part.amount for part in found.parts))
+    return total(found.parts)
 
 
 def split(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ledger.amounts import Points
 from ledger.draft import Draft
 from ledger.due import settle
-from ledger.facts import Allocation, Origin
+from ledger.facts import Allocation, Origin, total
 from ledger.identity import HolderId
 from ledger.kinds import LedgerAccount
 from ledger.lots import consumption_order, take, take_or_owe
@@ -56,8 +56,7 @@ def _everything(draft: Draft, moment: Moment) -> list[Passed]:
             if lot.active == (bucket is LedgerAccount.AVAILABLE)
         )
         if parts:
-            total = sum(part.amount for part in parts)
-            draft.transfer(bucket, LedgerAccount.MOVED, total, at, parts)
+            draft.transfer(bucket, LedgerAccount.MOVED, total(parts), at, parts)
     if account.debt:
         draft.transfer(LedgerAccount.MOVED, LedgerAccount.DEBT, account.debt, at)
     return passed

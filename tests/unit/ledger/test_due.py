@@ -71,8 +71,7 @@ def test_what_falls_due_at_one_instant_is_one_transaction_a_kind() -> None:
     member.sweep("1 February")
     activation, expiry = told(member)[-2:]
     assert moved(activation.transfers) == [
-        "1 February: 10 pending to available",
-        "1 February: 20 pending to available",
+        "1 February: 30 pending to available",
     ]
     assert activation.amount == 30
     assert moved(expiry.transfers) == ["1 February: 30 available to expired"]
