@@ -16,12 +16,14 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
 from time import monotonic
 from typing import Final, Self
 
 import asyncpg
 
 from ledger.connection import Connection
+from ledger.loading import contacts_in, locked_contacts
 from ledger.outcomes import Outcome
 from ledger.posting import BATCH_MAX, Books
 from ledger.requests import Move, Request
@@ -35,6 +37,11 @@ WAIT_SECONDS_MAX: Final = 10.0
 
 RECONNECT_ATTEMPTS_MAX: Final = 5
 
+LOCK_SECONDS_MAX: Final = 5.0
+"""How long a batch waits for a holder that somebody else has locked, before going on without."""
+
+_LOOK_SECONDS: Final = 0.5
+
 LOST_CONNECTION: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -42,11 +49,11 @@ LOST_CONNECTION: Final = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     ConnectionError,
-    OSError,
 )
 
 NOBODYS_FAULT: Final = (
     *LOST_CONNECTION,
+    OSError,  # a statement that timed out, too: sent again, it would only hold the lane longer
     asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -79,10 +86,11 @@ class _Waiting:
 class _Lane:
     """A queue of requests, and the task and connection that post them."""
 
-    def __init__(self, books: Books, wait_seconds_max: float) -> None:
+    def __init__(self, books: Books, wait_seconds_max: float, lock_seconds_max: float) -> None:
         self.waiting: deque[_Waiting] = deque()
         self._books = books
         self._wait_seconds_max = wait_seconds_max
+        self._lock_seconds_max = lock_seconds_max
         self._work = asyncio.Event()
         self._connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None = None
         self._is_closing = False
@@ -105,7 +113,7 @@ class _Lane:
             while True:
                 batch = self._next_batch()
                 if batch:
-                    await self._post(batch)
+                    await self._answer(batch)
                 elif self._is_closing:
                     return
                 else:
@@ -115,21 +123,50 @@ class _Lane:
             await self._drop_connection()
 
     def _next_batch(self) -> list[_Waiting]:
-        oldest = monotonic() - self._wait_seconds_max
+        self.turn_away()
         batch: list[_Waiting] = []
         while self.waiting and len(batch) < BATCH_MAX:
             one = self.waiting.popleft()
-            if one.answer.cancelled():
-                continue
-            if one.since < oldest:
-                one.answer.set_exception(BusyError(int(self._wait_seconds_max)))
-            else:
+            if not one.answer.done():
                 batch.append(one)
         return batch
+
+    def turn_away(self) -> None:
+        """Answer those that have waited too long for their turn."""
+        oldest = monotonic() - self._wait_seconds_max
+        while self.waiting and self.waiting[0].since < oldest:
+            one = self.waiting.popleft()
+            if not one.answer.done():
+                one.answer.set_exception(BusyError(ceil(self._wait_seconds_max)))
+
+    async def _answer(self, batch: list[_Waiting]) -> None:
+        """Post a batch; whatever happens, everyone in it is answered and the lane goes on."""
+        try:
+            await self._post(batch)
+        except Exception as problem:
+            logger.exception("a lane could not post requests=%d", len(batch))
+            for one in batch:
+                if not one.answer.done():
+                    one.answer.set_exception(problem)
+
+    async def _go_on_without_locked(self, batch: list[_Waiting]) -> None:
+        """Post those of a batch whose holders can be locked; turn the others away."""
+        contacts = {contact for one in batch for contact in contacts_in(one.request)}
+        locked = await locked_contacts(await self._connected(), contacts)
+        rest = [one for one in batch if locked.isdisjoint(contacts_in(one.request))]
+        for one in batch:
+            stays = len(rest) < len(batch) and locked.isdisjoint(contacts_in(one.request))
+            if not stays and not one.answer.done():
+                one.answer.set_exception(BusyError(ceil(self._lock_seconds_max)))
+        if rest and len(rest) < len(batch):
+            await self._post(rest)
 
     async def _post(self, batch: list[_Waiting]) -> None:
         try:
             outcomes = await self._try([one.request for one in batch])
+        except asyncpg.LockNotAvailableError:
+            await self._go_on_without_locked(batch)
+            return
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is told to who asked for it
             if len(batch) == 1 or isinstance(problem, NOBODYS_FAULT):
                 if isinstance(problem, NOBODYS_FAULT):
@@ -161,13 +198,19 @@ class _Lane:
 
     async def _connected(self) -> Connection:
         if self._connection is None:
-            self._connection = await self._books.pool.acquire()
+            connection = await self._books.pool.acquire()
+            milliseconds = int(self._lock_seconds_max * 1000)
+            await connection.execute(f"set lock_timeout = '{milliseconds}ms'")
+            self._connection = connection
         return self._connection
 
     async def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(*LOST_CONNECTION):
+            # It may be broken in ways asyncpg itself stumbles over; nothing of it is needed.
+            with suppress(Exception):
+                connection.terminate()
+            with suppress(Exception):
                 await self._books.pool.release(connection)
 
 
@@ -181,16 +224,23 @@ class GroupCommit:
         lanes: int = LANES,
         queue_max: int = QUEUE_MAX,
         wait_seconds_max: float = WAIT_SECONDS_MAX,
+        lock_seconds_max: float = LOCK_SECONDS_MAX,
     ) -> None:
         self._books = books
         self._lane_count = lanes
         self._queue_max = queue_max
         self._wait_seconds_max = wait_seconds_max
+        self._lock_seconds_max = lock_seconds_max
         self._lanes: list[_Lane] = []
+        self._looking: asyncio.Task[None] | None = None
         self._is_open = False
 
     async def __aenter__(self) -> Self:
-        self._lanes = [_Lane(self._books, self._wait_seconds_max) for _ in range(self._lane_count)]
+        self._lanes = [
+            _Lane(self._books, self._wait_seconds_max, self._lock_seconds_max)
+            for _ in range(self._lane_count)
+        ]
+        self._looking = asyncio.create_task(self._look())
         self._is_open = True
         return self
 
@@ -198,6 +248,15 @@ class GroupCommit:
         """Take nothing new, post everything that is queued."""
         self._is_open = False
         await asyncio.gather(*(lane.close() for lane in self._lanes))
+        if self._looking is not None:
+            self._looking.cancel()
+
+    async def _look(self) -> None:
+        """Turn away who waits too long, also while their lane is held up."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for lane in self._lanes:
+                lane.turn_away()
 
     @property
     def waiting(self) -> int:

@@ -33,6 +33,15 @@ LOCK_HOLDERS = """
     for no key update of holder
 """
 
+FREE_HOLDERS = LOCK_HOLDERS.rstrip() + " skip locked"
+
+KNOWN_CONTACTS = """
+    -- Index: contact_pk.
+    select contact.tenant_id, contact.contact_id
+    from unnest($1::smallint[], $2::uuid[]) as asked (tenant_id, contact_id)
+    join ledger.contact using (tenant_id, contact_id)
+"""
+
 LOAD_ACCOUNTS = """
     -- The accounts that a batch touches. Index: account_pk.
     select account.*
@@ -127,6 +136,20 @@ async def lock_holders(
                 identifier, 0, GENESIS, None, 0, salt, opened_for=contact
             )
     return holders
+
+
+async def locked_contacts(connection: Connection, contacts: Iterable[Contact]) -> set[Contact]:
+    """Those of these contacts whose holder somebody else has locked right now."""
+    asked = sorted(contacts)
+    async with connection.transaction():
+        rows = await connection.fetch(
+            FREE_HOLDERS, [tenant for tenant, _ in asked], [contact for _, contact in asked]
+        )
+    known = await connection.fetch(
+        KNOWN_CONTACTS, [tenant for tenant, _ in asked], [contact for _, contact in asked]
+    )
+    found = {(TenantId(row["tenant_id"]), ContactId(row["contact_id"])) for row in known}
+    return found - {(TenantId(row["tenant_id"]), ContactId(row["contact_id"])) for row in rows}
 
 
 def contacts_in(request: Request) -> tuple[Contact, ...]:

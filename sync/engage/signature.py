@@ -23,7 +23,7 @@ FAMILIES: Final = ("svix", "webhook")
 SIGNATURES_MAX: Final = 20
 ID_LENGTH_MAX: Final = 200
 
-_TIMESTAMP: Final = re.compile(r"[0-9]{1,12}\Z")
+_TIMESTAMP: Final = re.compile(r"[0-9]{1,11}\Z")
 
 
 class SignatureError(Exception):

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from ledger.amounts import Points
-from ledger.connection import Connection
+from ledger.connection import Connection, Pool
 from ledger.group_commit import BusyError, ClosedError, GroupCommit
 from ledger.outcomes import Booked, Code, Outcome, Refused, Replayed
 from ledger.postgres import Database
@@ -284,3 +284,47 @@ async def test_a_database_in_trouble_is_said_to_all_at_once(
         assert isinstance(await poster.post(desk.till.earn(member(1), 1)), Booked)
     assert {type(one) for one in answers} == {asyncpg.DiskFullError}
     assert tried < 5
+
+
+async def test_who_is_locked_is_turned_away_and_the_rest_of_the_lane_goes_on(desk: Desk) -> None:
+    async with blocked(desk, 1), GroupCommit(desk.books, lanes=1, lock_seconds_max=0.2) as poster:
+        asked = [poster.post(desk.till.earn(member(number), 10)) for number in range(1, 8)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(answers[0], BusyError)
+    assert all(isinstance(answer, Booked) for answer in answers[1:])
+
+
+async def test_who_waits_behind_a_lane_held_up_is_turned_away_in_time(desk: Desk) -> None:
+    async with blocked(desk, 1), GroupCommit(desk.books, lanes=1, wait_seconds_max=0.2) as poster:
+        first = asyncio.create_task(poster.post(desk.till.earn(member(1), 10)))
+        await until(lambda: bool(batches_of(desk)))
+        with pytest.raises(BusyError):
+            await asyncio.wait_for(poster.post(desk.till.earn(member(2), 10)), 3)
+        with pytest.raises(BusyError):
+            await first
+
+
+class Jammed:
+    """A pool that takes nothing back."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.acquire = pool.acquire
+
+    async def release(self, _: object) -> None:
+        raise asyncpg.InternalClientError("a farewell that crossed a query")
+
+
+async def test_a_lane_outlives_a_connection_that_can_not_even_be_given_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise asyncpg.InternalClientError("a farewell that crossed a query")
+
+    async with GroupCommit(desk.books, lanes=1) as poster:
+        assert isinstance(await poster.post(desk.till.earn(member(1), 10)), Booked)
+        with monkeypatch.context() as patch:
+            patch.setattr(desk.books, "post_within", broken)
+            patch.setattr(desk.books, "pool", Jammed(desk.pool))
+            with pytest.raises(asyncpg.InternalClientError):
+                await poster.post(desk.till.earn(member(2), 10))
+        assert isinstance(await poster.post(desk.till.earn(member(2), 10)), Booked)

@@ -88,6 +88,8 @@ def test_a_message_too_old_or_too_new_is_refused(seconds: int) -> None:
         {"svix-timestamp": "+1614265330"},
         {"svix-timestamp": "nan"},
         {"svix-timestamp": "9" * 40},
+        {"svix-timestamp": "9" * 12},
+        {"svix-timestamp": "9" * 11},
         {"svix-signature": ""},
         {"svix-signature": "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="},
         {"svix-signature": "v2,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="},
