@@ -160,7 +160,10 @@ async def _decide(
     elif judgement.request is not None:
         (outcome,) = await context.books.post_within(connection, [judgement.request])
         state, reason, message, place = _booked(outcome)
-    kept = judgement if state is not DeliveryState.DUPLICATE else Judgement(judgement.disposition)
+    kept = judgement
+    if state is DeliveryState.DUPLICATE:
+        # What it stands for is known by the other message; whom it is about, to forget them.
+        kept = Judgement(judgement.disposition, contact=judgement.contact)
     await deliveries.decide(
         connection, delivery, state, now, kept, reason=reason, message=message, place=place
     )

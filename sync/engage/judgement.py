@@ -119,6 +119,7 @@ def _judge_authentic(
     catalogue: Catalogue,
 ) -> Judgement:
     digest = None if decrypted is None else decrypted.digest
+    plain = envelope.plain if decrypted is None else decrypted.plaintext
     expected = settings.options.webhook.tenant or tenant.name
     if envelope.tenant is not None and envelope.tenant.casefold() != expected.casefold():
         return _kept(
@@ -127,8 +128,8 @@ def _judge_authentic(
             "tenant_differs",
             f"the message is for another tenant than {expected}",
             digest,
+            read_contact(plain),
         )
-    plain = envelope.plain if decrypted is None else decrypted.plaintext
     if not _is_adjustment(envelope):
         return _evidence(envelope, digest, read_contact(plain))
     if decrypted is None and plain is not None and not settings.options.webhook.allow_plain:
@@ -137,11 +138,13 @@ def _judge_authentic(
             Disposition.QUARANTINE,
             "plain_not_allowed",
             "the payload is not encrypted; webhook.allow_plain would accept it",
+            contact=read_contact(plain),
         )
     try:
         adjustment = read_adjustment(plain or b"")
     except UnreadableError as error:
-        return _kept(envelope, Disposition.QUARANTINE, error.reason, str(error), digest)
+        contact = read_contact(plain)
+        return _kept(envelope, Disposition.QUARANTINE, error.reason, str(error), digest, contact)
     key = _idempotency_key(envelope, message_id, digest, plain or b"")
     return _judge_adjustment(envelope, adjustment, key, digest, tenant, catalogue)
 
@@ -172,8 +175,9 @@ def _judge_adjustment(
             envelope, Disposition.QUARANTINE, error.code, message, digest, adjustment.contact
         )
     if amount == 0:
+        message = "zero points change nothing"
         return _kept(
-            envelope, Disposition.IGNORE, "amount_zero", "zero points change nothing", digest
+            envelope, Disposition.IGNORE, "amount_zero", message, digest, adjustment.contact
         )
     source = adjustment.source or ""
     request = Adjust(
