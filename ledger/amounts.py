@@ -45,6 +45,9 @@ def parse_amount(text: str, scale: int) -> Points:
     matched = _PLAIN_NUMBER.match(text) if len(text) <= _DIGITS_MAX else None
     if matched is None:
         if len(text) > _DIGITS_MAX and text.lstrip("-").replace(".", "", 1).isdecimal():
+            decimals = text.partition(".")[2]
+            if len(decimals) > scale:
+                raise _beyond(len(decimals), scale)
             raise AmountError("amount_too_large", f"is longer than {_DIGITS_MAX} characters")
         raise AmountError(
             "amount_not_plain",
@@ -52,10 +55,7 @@ def parse_amount(text: str, scale: int) -> Points:
         )
     sign, whole, decimals = matched.groups(default="")
     if len(decimals) > scale:
-        raise AmountError(
-            "amount_beyond_scale",
-            f"has {len(decimals)} decimals, the definition allows {scale}",
-        )
+        raise _beyond(len(decimals), scale)
     minor = int(whole + decimals.ljust(scale, "0"))
     if minor > AMOUNT_MAX:
         raise AmountError(
@@ -63,6 +63,12 @@ def parse_amount(text: str, scale: int) -> Points:
             f"exceeds the largest amount, {format_amount(Points(AMOUNT_MAX), scale)}",
         )
     return Points(-minor if sign else minor)
+
+
+def _beyond(decimals: int, scale: int) -> AmountError:
+    return AmountError(
+        "amount_beyond_scale", f"has {decimals} decimals, the definition allows {scale}"
+    )
 
 
 def format_amount(points: Points | int, scale: int) -> str:

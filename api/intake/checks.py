@@ -17,7 +17,7 @@ from api.documents.forms import DEFINITION_MAX
 from api.documents.requests import NIL
 from api.intake.exact import Number, type_word
 from api.problems.fields import FieldCode
-from ledger.amounts import AmountError, parse_amount
+from ledger.amounts import SCALE_MAX, AmountError, parse_amount
 
 TIME_MIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 TIME_END: Final = datetime(3000, 1, 1, tzinfo=UTC)
@@ -142,7 +142,8 @@ def amount_finding(written: str, *, signed: bool) -> Finding | None:
     """What is wrong with an amount whatever its definition's scale."""
     decimals = len(written.partition(".")[2])
     try:
-        amount = parse_amount(written, decimals)
+        # Whether it has more decimals than its own definition is judged once that is known.
+        amount = parse_amount(written, min(decimals, SCALE_MAX))
     except AmountError as problem:
         return FieldCode(problem.code), str(problem)
     if amount == 0:

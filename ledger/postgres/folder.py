@@ -159,11 +159,15 @@ def prepared(path: Path) -> DataFolder:
         EmbeddedServerError: this process may not run a server for its owner.
     """
     path = path.absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(mode=PRIVATE, exist_ok=True)
-    except FileExistsError:
+    except (FileExistsError, NotADirectoryError):
         raise UnusableFolderError(f"{path} is not a folder; choose another.") from None
+    except OSError as problem:
+        raise UnusableFolderError(
+            f"{path} can't be made ({problem.strerror}); choose another data folder."
+        ) from None
     path = path.resolve()
     status = path.stat()
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

@@ -64,7 +64,9 @@ def test_an_amount_is_read_in_minor_units(text: str, scale: int, minor: int) -> 
         ("9" * 24, 0, "amount_too_large"),
         ("9" * 25, 0, "amount_too_large"),
         ("9" * 100_000, 0, "amount_too_large"),
-        ("1." + "0" * 100_000, 4, "amount_too_large"),
+        ("1." + "0" * 100_000, 4, "amount_beyond_scale"),
+        ("0.30000000000000004", 2, "amount_beyond_scale"),
+        ("0.3000000000000000000000004", 4, "amount_beyond_scale"),
         ("1e" + "9" * 100_000, 0, "amount_not_plain"),
     ],
 )
