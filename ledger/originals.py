@@ -6,7 +6,7 @@ or a cancellation still reaches the very points it is about.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -131,10 +131,11 @@ async def load_originals(
             originals[HolderId(row["holder_id"]), row["number"]] = _original_from(row, owner)
     own = {place: one for place, one in originals.items() if one.owner == one.holder}
     merged = {place: one for place, one in originals.items() if one.owner != one.holder}
+    former = {(HolderId(row["holder_id"]), row["number"]): row["path"][:-1] for row in rows}
     await _load_lots_of(connection, holders, own, reach)
     await _load_taken(connection, holders, own, reach)
     if merged:
-        await _load_merged(connection, holders, merged, reach)
+        await _load_merged(connection, holders, merged, former, reach)
     return originals, {original.id: place for place, original in originals.items()}
 
 
@@ -142,18 +143,24 @@ async def _load_merged(
     connection: Connection,
     holders: dict[HolderId, HolderState],
     originals: dict[Place, Original],
+    former: Mapping[Place, Sequence[UUID]],
     reach: Reach,
 ) -> None:
-    """Find what lots of merged holders have become, and keep them as they were beside it."""
+    """Find what lots of merged holders have become, and keep them as they were beside it.
+
+    `former` says whose each original was, one merge after the other, before it was its owner's.
+    """
     places = ([holder for holder, _ in originals], [number for _, number in originals])
     for row in await connection.fetch(LOAD_TAKEN, *places):
         original = originals[HolderId(row["holder_id"]), row["number"]]
         original.taken = (*original.taken, Allocation(row["lot"], Points(row["amount"])))
-    lots: dict[tuple[HolderId, int], list[Original]] = defaultdict(list)
-    issued = await connection.fetch(LOAD_LOTS_OF, *places)
-    for row in issued:
-        holder = HolderId(row["holder_id"])
-        lots[holder, row["lot"]].append(originals[holder, row["number"]])
+    issued = {
+        (HolderId(row["holder_id"]), row["lot"]): originals[
+            HolderId(row["holder_id"]), row["number"]
+        ]
+        for row in await connection.fetch(LOAD_LOTS_OF, *places)
+    }
+    lots = defaultdict(list, {place: [original] for place, original in issued.items()})
     for original in originals.values():
         for part in original.taken:
             lots[original.holder, part.lot].append(original)
@@ -161,15 +168,32 @@ async def _load_merged(
     for row in await connection.fetch(LOAD_LOTS_NUMBERED, *asked):
         for original in lots[HolderId(row["holder_id"]), row["lot"]]:
             original.elsewhere = {**original.elsewhere, row["lot"]: lot_from(row)}
-    became = await connection.fetch(
-        LOAD_DESCENDANTS, [row["holder_id"] for row in issued], [row["lot"] for row in issued]
-    )
-    became = [row for row in became if row["holder_id"] in holders]
-    await take_in(connection, holders, reach, became)
+    for (_, lot), original in issued.items():
+        original.lapsed_elsewhere += original.elsewhere[lot].lapsed
+    await _load_descendants(connection, holders, issued, former, reach)
+
+
+async def _load_descendants(
+    connection: Connection,
+    holders: dict[HolderId, HolderState],
+    issued: Mapping[tuple[HolderId, int], Original],
+    former: Mapping[Place, Sequence[UUID]],
+    reach: Reach,
+) -> None:
+    """Load what lots have become with their owner, and count what lapsed on the way there."""
+    asked = ([holder for holder, _ in issued], [lot for _, lot in issued])
+    became = await connection.fetch(LOAD_DESCENDANTS, *asked)
+    here = [row for row in became if row["holder_id"] in holders]
+    await take_in(connection, holders, reach, here)
     for row in became:
-        for original in lots[HolderId(row["first_holder"]), row["first_lot"]]:
-            if original.owner == row["holder_id"]:
-                original.lots = (*original.lots, row["lot"])
+        original = issued[HolderId(row["first_holder"]), row["first_lot"]]
+        # What was passed on to another definition has become other points.
+        if row["definition_id"] != original.definition:
+            continue
+        if row["holder_id"] == original.owner:
+            original.lots = (*original.lots, row["lot"])
+        elif row["holder_id"] in former[original.holder, original.number]:
+            original.lapsed_elsewhere += row["lapsed"]
 
 
 def _original_from(row: asyncpg.Record, owner: HolderId) -> Original:

@@ -35,6 +35,7 @@ class Original:
         taken: Of a redemption, which lots it took, soonest to expire first.
         owner: The holder it belongs to now: another one where its own was merged since.
         elsewhere: Where it was merged, the lots of its own holder, by number.
+        lapsed_elsewhere: What of its points lapsed before they came to its owner by merging.
         returned: Points asked back so far, whether or not all could be reversed.
         reversed: Points actually reversed so far.
         part: The spend returned so far, in 1/10,000 of the currency.
@@ -52,6 +53,7 @@ class Original:
     taken: tuple[Allocation, ...] = ()
     owner: HolderId | None = None
     elsewhere: Mapping[int, LotState] = field(default_factory=dict)
+    lapsed_elsewhere: int = 0
     returned: int = 0
     reversed: int = 0
     part: int = 0

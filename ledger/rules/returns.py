@@ -78,7 +78,7 @@ def take_back(draft: Draft, request: Return, original: Original, moment: Moment)
     own_lots = [account.lots[number] for number in original.lots]
     # What lapses later than the return had not gone yet: taking it gives back its expiry.
     gone = sum(lapsed_by(lot, at) for lot in own_lots)
-    gone += sum(lot.lapsed for lot in original.elsewhere.values())
+    gone += original.lapsed_elsewhere
     wanted = max(0, min(asked, original.amount - gone - original.reversed))
     own: list[Allocation] = []
     for lot in own_lots:
