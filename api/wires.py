@@ -14,7 +14,7 @@ from ledger.identity import DefinitionId
 from ledger.outbox import Consumer, Outbox
 from ledger.posting import Books
 from ledger.tenants import Catalogue
-from sync.engage import Follower, marks
+from sync.engage import Follower, consumer_of
 from sync.leadership import Connect
 from sync.service import Synchronisation
 
@@ -52,9 +52,8 @@ async def open_wires(
 
 def outbox_of(configuration: Configuration, catalogue: Catalogue) -> Outbox:
     """Who is to be told of changes: Engage, of tenants that have one, and the relay's sources."""
-    told = Consumer(marks.CONSUMER, per_account=True)
     consumers: dict[DefinitionId, tuple[Consumer, ...]] = {
-        definition.id: (told,)
+        definition.id: (consumer_of(tenant.engage.options),)
         for tenant in configuration.tenants
         if tenant.engage is not None
         for definition in catalogue.definitions_of(catalogue.tenants[tenant.declaration.name].id)

@@ -18,10 +18,12 @@ class Consumer(NamedTuple):
     Attributes:
         number: Its name in the table; stable for ever.
         per_account: One row for all that a batch did to an account, instead of one a transaction.
+        hears_terms: Told of transactions too that only give points another validity.
     """
 
     number: int
     per_account: bool
+    hears_terms: bool = False
 
 
 class OutboxRow(NamedTuple):
@@ -42,15 +44,15 @@ class Outbox:
         self._consumers = dict(consumers or {})
 
     def rows(self, transactions: Iterable[Transaction]) -> list[OutboxRow]:
-        """The rows a batch leaves; a transaction that moved nothing leaves none."""
+        """The rows a batch leaves; a transaction that moved nothing leaves none for most."""
         if not self._consumers:
             return []
         rows: list[OutboxRow] = []
         accounts: dict[tuple[int, HolderId, DefinitionId], int] = {}
         for transaction in transactions:
-            if not transaction.transfers:
-                continue
             for consumer in self._consumers.get(transaction.definition, ()):
+                if not transaction.transfers and not (consumer.hears_terms and transaction.terms):
+                    continue
                 if consumer.per_account:
                     account = (consumer.number, transaction.holder, transaction.definition)
                     accounts[account] = transaction.number

@@ -71,8 +71,13 @@ PLACE_OF_KEY = """
 """
 
 CONTACTS_OF = """
-    -- Index: contact_holder_id_idx.
-    select holder_id, contact_id from ledger.contact where holder_id = any($1::uuid[])
+    -- Of contacts that were merged, the one that stayed; those merged into it stand for the holders
+    -- they had. Index: contact_holder_id_idx, contact_former_holder_id_idx.
+    select holder_id, contact_id from ledger.contact
+    where holder_id = any($1::uuid[]) and former_holder_id is null
+    union all
+    select former_holder_id, contact_id from ledger.contact
+    where former_holder_id = any($1::uuid[])
 """
 
 POINTS_LOG = """
@@ -209,7 +214,10 @@ async def transactions_of(
 async def contacts_of(
     connection: Connection, holders: Sequence[HolderId]
 ) -> dict[HolderId, ContactId]:
-    """The contacts behind holders; an erased one has none."""
+    """The contact behind each holder; an erased one has none.
+
+    A holder that was merged into another keeps its own, although both lead to the other now.
+    """
     rows = await connection.fetch(CONTACTS_OF, list(holders))
     return {HolderId(row["holder_id"]): ContactId(row["contact_id"]) for row in rows}
 

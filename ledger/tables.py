@@ -92,9 +92,16 @@ contact = Table(
     Column("tenant_id", SmallInteger, nullable=False),
     Column("contact_id", Uuid, nullable=False),
     Column("holder_id", Uuid, nullable=False),
+    Column("former_holder_id", Uuid, nullable=True),
     PrimaryKeyConstraint("tenant_id", "contact_id"),
     Index(None, "holder_id"),
-    comment="Where a contact and a holder meet; erasing a person deletes the row.",
+    Index(
+        "contact_former_holder_id_idx",
+        "former_holder_id",
+        postgresql_where=text("former_holder_id is not null"),
+    ),
+    comment="Where a contact and a holder meet; erasing a person deletes the row. "
+    "former_holder_id: whose the contact was before it was merged into another.",
 )
 
 holder = Table(

@@ -7,7 +7,7 @@ settles what is unclear, receives adjustments and writes the points log.
 from sync.engage.adjustments import NotReplayableError, Receipt
 from sync.engage.batches import BatchRecord
 from sync.engage.deliveries import DeliveryRecord, DeliveryState
-from sync.engage.follower import Follower, FollowerStatus, SyncReport
+from sync.engage.follower import Follower, FollowerStatus, SyncReport, consumer_of
 from sync.engage.points_log import may_read_points_log
 from sync.engage.polling import PollReport
 from sync.engage.progress import State
@@ -32,5 +32,6 @@ __all__ = [
     "SettleReport",
     "State",
     "SyncReport",
+    "consumer_of",
     "may_read_points_log",
 ]

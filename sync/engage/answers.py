@@ -9,13 +9,15 @@ Contract: docs/contracts/engage.md, "Balances", "Status" and "Reading accounts".
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from decimal import Decimal
+from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+
+from sync.engage.lenient import decimal_of, fields_of, instant_of, items_of, word_of
 
 ID_NAMES: Final = ("id", "transactionid", "batchid", "requestid", "operationid", "messageid")
 """Fields that may carry a request's id, likeliest first; lower case."""
@@ -30,12 +32,6 @@ _GUID: Final = re.compile(
     r"(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9a-f])",
     re.IGNORECASE,
 )
-_RAW: Final = msgspec.json.Decoder(msgspec.Raw)
-_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_SCALAR: Final = msgspec.json.Decoder(str | int | float | None)
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -57,10 +53,10 @@ def request_id(body: bytes, location: str | None) -> str | None:
     text = body.strip()
     found = None
     if text.startswith(b"{"):
-        fields = _lower_case(text)
-        found = next((_word(fields[name]) for name in ID_NAMES if name in fields), None)
+        fields = fields_of(text)
+        found = next((word_of(fields[name]) for name in ID_NAMES if name in fields), None)
     elif text:
-        found = _word(msgspec.Raw(text)) or text.decode(errors="replace")
+        found = word_of(msgspec.Raw(text)) or text.decode(errors="replace")
     if found is not None and _ID.match(found):
         return found
     if location is not None:
@@ -72,47 +68,68 @@ def request_id(body: bytes, location: str | None) -> str | None:
 
 def read_status(body: bytes) -> Status | None:
     """A request's status; `None` if the answer doesn't say one."""
-    fields = _lower_case(body)
-    status = _word(fields.get("status"))
+    fields = fields_of(body)
+    status = word_of(fields.get("status"))
     if status is None:
         return None
     return Status(status.strip()[:STATUS_LENGTH_MAX], tuple(_messages(fields.get("messages"))))
 
 
-def read_balances(body: bytes) -> dict[int | None, Decimal] | None:
-    """A contact's balances by Engage's `definitionId`; `None` if the answer can't be read.
+class Standing(NamedTuple):
+    """What Engage has of a contact's points of one definition.
+
+    Attributes:
+        balance: Active points.
+        pending: Points that become active later; `None` where the answer doesn't say.
+    """
+
+    balance: Decimal
+    pending: Decimal | None
+
+
+def read_accounts(body: bytes) -> dict[int | None, Standing] | None:
+    """A contact's accounts by Engage's `definitionId`; `None` if the answer can't be read.
 
     A bare array, or an object with `items`. An account that doesn't name its definition is under
     `None`.
     """
-    text = body.strip()
-    if text.startswith(b"{"):
-        listed = _lower_case(text).get("items")
-        if listed is None:
-            return None
-        text = bytes(listed)
-    try:
-        items = _ITEMS.decode(text)
-    except _UNREADABLE:
+    text: bytes | msgspec.Raw | None = body.strip()
+    if body.strip().startswith(b"{"):
+        text = fields_of(body).get("items")
+    items = items_of(text)
+    if items is None:
         return None
-    balances: dict[int | None, Decimal] = {}
+    accounts: dict[int | None, Standing] = {}
     for item in items:
-        fields = _lower_case(item)
-        balance = _decimal(fields.get("balance"))
+        fields = fields_of(item)
+        balance = decimal_of(fields.get("balance"))
         if balance is None:
             return None
-        named = _word(fields.get("definitionid") or fields.get("pointdefinitionid"))
+        named = word_of(fields.get("definitionid") or fields.get("pointdefinitionid"))
         definition = int(named) if named is not None and named.isdecimal() else None
-        known = balances.get(definition)
-        balances[definition] = balance if known is None else known + balance
-    return balances
+        known = accounts.get(definition)
+        found = Standing(balance, decimal_of(fields.get("pendingpoints")))
+        accounts[definition] = found if known is None else _together(known, found)
+    return accounts
+
+
+def standing_in(body: bytes, definition: int) -> Standing | None:
+    """What Engage has of one definition: nothing where there is no account; `None` if not said."""
+    accounts = read_accounts(body)
+    if accounts is None:
+        return None
+    nothing = Standing(Decimal(), Decimal())
+    if definition in accounts:
+        return accounts[definition]
+    # Accounts that don't say what they are of: one alone must be the one.
+    return accounts.get(None, nothing) if len(accounts) <= 1 else nothing
 
 
 def error_message(body: bytes) -> str:
     """What an error answer says, on one line and not too long, whatever its form."""
-    fields = _lower_case(body)
+    fields = fields_of(body)
     for name in ("message", "detail", "title", "errormessage", "error", "code"):
-        text = _word(fields.get(name))
+        text = word_of(fields.get(name))
         if text:
             break
     else:
@@ -125,57 +142,14 @@ def named_guids(text: str) -> set[str]:
     return {found.group().lower() for found in _GUID.finditer(text)}
 
 
+def _together(one: Standing, other: Standing) -> Standing:
+    pending = None if one.pending is None or other.pending is None else one.pending + other.pending
+    return Standing(one.balance + other.balance, pending)
+
+
 def _messages(value: msgspec.Raw | None) -> Iterator[Message]:
-    if value is None:
-        return
-    try:
-        items = _ITEMS.decode(value)
-    except _UNREADABLE:
-        return
-    for item in items[:MESSAGES_MAX]:
-        fields = _lower_case(item)
-        text = _word(fields.get("message")) if fields else _word(item)
+    for item in (items_of(value) or [])[:MESSAGES_MAX]:
+        fields = fields_of(item)
+        text = word_of(fields.get("message")) if fields else word_of(item)
         if text:
-            yield Message(text[:MESSAGE_LENGTH_MAX], _instant(fields.get("timestamp")))
-
-
-def _lower_case(text: bytes | msgspec.Raw) -> Mapping[str, msgspec.Raw]:
-    """An object's fields by lower-case name; none if it is no object."""
-    try:
-        decoded = _FIELDS.decode(text)
-    except _UNREADABLE:
-        return {}
-    return {name.lower(): value for name, value in decoded.items()}
-
-
-def _word(value: msgspec.Raw | None) -> str | None:
-    """A text, or a whole number's digits."""
-    if value is None:
-        return None
-    try:
-        scalar: Any = _SCALAR.decode(value)
-    except _UNREADABLE:
-        return None
-    if isinstance(scalar, bool) or not isinstance(scalar, str | int):
-        return None
-    return str(scalar)
-
-
-def _decimal(value: msgspec.Raw | None) -> Decimal | None:
-    if value is None:
-        return None
-    try:
-        number = Decimal(bytes(_RAW.decode(value)).decode())
-    except (*_UNREADABLE, InvalidOperation):
-        return None
-    return number if number.is_finite() else None
-
-
-def _instant(value: msgspec.Raw | None) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        at = msgspec.json.decode(value, type=datetime)
-    except _UNREADABLE:
-        return None
-    return at if at.tzinfo is not None else None
+            yield Message(text[:MESSAGE_LENGTH_MAX], instant_of(fields.get("timestamp")))

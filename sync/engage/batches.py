@@ -8,6 +8,7 @@ changes nothing.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -25,23 +26,24 @@ LIST_MAX = 1000
 
 ADD = """
     insert into engage.batch (
-        id, tenant_id, kind, state, row_count, created_at, next_action_at, path, body
-    ) values ($1, $2, 'balances', 'stored', $3, $4, $4, $5, $6)
+        id, tenant_id, kind, state, row_count, created_at, next_action_at, path, body,
+        idempotency_key
+    ) values ($1, $2, $7, 'stored', $3, $4, $4, $5, $6, $8)
 """
 
 ADD_ROWS = """
-    insert into engage.batch_row (batch_id, place, holder_id, definition_id, total)
-    select $1, sent.place - 1, sent.holder_id, sent.definition_id, sent.total
-    from unnest($2::uuid[], $3::smallint[], $4::bigint[])
-        with ordinality as sent (holder_id, definition_id, total, place)
+    insert into engage.batch_row (batch_id, place, holder_id, definition_id, total, row_id)
+    select $1, sent.place - 1, sent.holder_id, sent.definition_id, sent.total, sent.row_id
+    from unnest($2::uuid[], $3::smallint[], $4::bigint[], $5::bigint[])
+        with ordinality as sent (holder_id, definition_id, total, row_id, place)
 """
 
 START_SENDING = """
     -- Index: batch_pk.
     update engage.batch set state = 'sending', attempts = attempts + 1, sent_at = $2,
-        next_action_at = $3
-    where id = $1 and state = 'stored' and next_action_at <= $4
-    returning attempts, row_count, path, body
+        first_sent_at = coalesce(first_sent_at, $2), next_action_at = $3
+    where id = $1 and state = $5 and next_action_at <= $4
+    returning kind, attempts, row_count, path, body, idempotency_key, first_sent_at
 """
 
 TAKE_UP = """
@@ -50,10 +52,14 @@ TAKE_UP = """
     where id = any(array(
         select id from engage.batch
         where tenant_id = $1 and state = any($2::text[]) and next_action_at <= $3
+          and (
+              kind <> 'transactions' or state <> 'unclear' or must_read
+              or first_sent_at is null or first_sent_at <= $6
+          )
         order by next_action_at limit $5
         for update skip locked
     ))
-    returning id, state, row_count, polls, answered_at, sent_at, engage_id, status
+    returning id, kind, state, row_count, polls, answered_at, engage_id, status, must_read
 """
 
 RECORD = """
@@ -65,7 +71,8 @@ RECORD = """
         polls = polls + $8::integer,
         engage_id = coalesce($9, engage_id), http_status = coalesce($10, http_status),
         status = coalesce($11, status), messages = coalesce($12::jsonb, messages),
-        error = coalesce($13, case when $3 = 'settled' then error end)
+        error = coalesce($13, case when $3 = 'settled' then error end),
+        must_read = must_read or $14, body = case when forget_body and $5 then null else body end
     where id = $1 and state = $2
     returning id
 """
@@ -77,9 +84,14 @@ DUE_NOW = """
 """
 
 STORED = """
-    -- Batches to be sent, oldest first. Index: batch_next_action_idx.
-    select id from engage.batch
-    where tenant_id = $1 and state = 'stored' and next_action_at <= $2 order by id
+    -- Batches to be sent, oldest first, and those to be sent again with the key they had.
+    -- Index: batch_next_action_idx.
+    select id, state from engage.batch
+    where tenant_id = $1 and next_action_at <= $2 and (
+        state = 'stored'
+        or state = 'unclear' and not must_read and first_sent_at > $3 and kind = 'transactions'
+    )
+    order by id
 """
 
 WAITING = """
@@ -107,26 +119,44 @@ LIST = """
 """
 
 
+class BatchKind(StrEnum):
+    """What a batch tells Engage."""
+
+    BALANCES = "balances"
+    """Totals, which replace what was there."""
+    TRANSACTIONS = "transactions"
+    """Movements, which add up."""
+
+
 class TakenBatch(NamedTuple):
     """A batch that this worker has taken up."""
 
     id: UUID
+    kind: BatchKind
     state: State
     row_count: int
     polls: int
     answered_at: datetime | None
-    sent_at: datetime | None
     engage_id: str | None
     status: str | None
+    must_read: bool
 
 
 class Sending(NamedTuple):
-    """What is to be put on the wire; `attempts` counts this one."""
+    """What is to be put on the wire.
 
+    Attributes:
+        attempts: This one counted.
+        first_sent_at: When the first attempt was made, which is when the key's life began.
+    """
+
+    kind: BatchKind
     attempts: int
     row_count: int
     path: str
     body: bytes
+    idempotency_key: str | None
+    first_sent_at: datetime
 
 
 class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +194,19 @@ class OpenBatches(NamedTuple):
     next_action_at: datetime
 
 
+class BatchLine(NamedTuple):
+    """What a row of a batch is about.
+
+    Attributes:
+        total: As sent, in minor units; of a movement, its amount.
+        row: The movement's row; `None` for a total.
+    """
+
+    key: AccountKey
+    total: int
+    row: int | None = None
+
+
 async def add(
     connection: Connection,
     batch: UUID,
@@ -171,27 +214,48 @@ async def add(
     at: datetime,
     path: str,
     body: bytes,
-    totals: Sequence[tuple[AccountKey, int]],
+    lines: Sequence[BatchLine],
+    *,
+    kind: BatchKind = BatchKind.BALANCES,
+    idempotency_key: str | None = None,
 ) -> None:
     """Store a batch to be sent, with its exact bytes and its rows in their order."""
-    await connection.execute(ADD, batch, tenant, len(totals), at, path, body)
+    count = len(lines)
+    await connection.execute(ADD, batch, tenant, count, at, path, body, kind.value, idempotency_key)
     await connection.execute(
         ADD_ROWS,
         batch,
-        [holder for (holder, _), _ in totals],
-        [definition for (_, definition), _ in totals],
-        [total for _, total in totals],
+        [line.key[0] for line in lines],
+        [line.key[1] for line in lines],
+        [line.total for line in lines],
+        [line.row for line in lines],
     )
 
 
 async def start_sending(
-    connection: Connection, batch: UUID, now: datetime, lease: timedelta
+    connection: Connection,
+    batch: UUID,
+    now: datetime,
+    lease: timedelta,
+    *,
+    expected: State = State.STORED,
 ) -> Sending | None:
-    """Note that a batch is about to be sent; `None` if somebody else has it or it isn't due."""
-    row = await connection.fetchrow(START_SENDING, batch, now, now + lease, now)
+    """Note that a batch is about to be sent; `None` if somebody else has it or it isn't due.
+
+    `expected` is where it stands: `unclear` for one that is sent again with the key it had.
+    """
+    row = await connection.fetchrow(START_SENDING, batch, now, now + lease, now, expected.value)
     if row is None:
         return None
-    return Sending(row["attempts"], row["row_count"], row["path"], row["body"])
+    return Sending(
+        BatchKind(row["kind"]),
+        row["attempts"],
+        row["row_count"],
+        row["path"],
+        row["body"],
+        row["idempotency_key"],
+        row["first_sent_at"],
+    )
 
 
 async def take_up(
@@ -201,20 +265,28 @@ async def take_up(
     now: datetime,
     lease: timedelta,
     most: int,
+    *,
+    keys_alive_since: datetime | None = None,
 ) -> list[TakenBatch]:
-    """Take up batches of these states whose appointment has come, at most so many."""
+    """Take up batches of these states whose appointment has come, at most so many.
+
+    Unclear ones that can be sent again, since first sent after `keys_alive_since`, are left to
+    whoever sends.
+    """
     words = [state.value for state in states]
-    rows = await connection.fetch(TAKE_UP, tenant, words, now, now + lease, most)
+    alive = keys_alive_since or now
+    rows = await connection.fetch(TAKE_UP, tenant, words, now, now + lease, most, alive)
     return [
         TakenBatch(
             row["id"],
+            BatchKind(row["kind"]),
             State(row["state"]),
             row["row_count"],
             row["polls"],
             row["answered_at"],
-            row["sent_at"],
             row["engage_id"],
             row["status"],
+            row["must_read"],
         )
         for row in rows
     ]
@@ -247,13 +319,24 @@ async def record(
         step.status,
         messages,
         step.error or step.trouble,
+        step.must_read,
     )
     return found is not None
 
 
-async def stored(connection: Connection, tenant: TenantId, now: datetime) -> list[UUID]:
-    """The batches that are to be sent now, oldest first."""
-    return [row["id"] for row in await connection.fetch(STORED, tenant, now)]
+async def to_be_sent(
+    connection: Connection, tenant: TenantId, now: datetime, keys_alive_since: datetime
+) -> list[tuple[UUID, State]]:
+    """The batches that are to be sent now, oldest first, and where each stands.
+
+    Args:
+        connection: To the database.
+        tenant: Whose.
+        now: The clock.
+        keys_alive_since: Requests first made later may be made again with their key.
+    """
+    rows = await connection.fetch(STORED, tenant, now, keys_alive_since)
+    return [(row["id"], State(row["state"])) for row in rows]
 
 
 async def waiting(

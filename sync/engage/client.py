@@ -32,6 +32,9 @@ IDLE_SECONDS: Final = 4.0
 PAUSE_SECONDS: Final = 10.0
 """How long nobody calls after a 429 that doesn't say."""
 
+TRANSACTIONS_PATH: Final = "/api/v2/point-accounts/transactions"
+"""There is no such address in version 3."""
+
 _NOT_SENT: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -93,14 +96,29 @@ class EngageClient:
         """Wait for the turn that one `post` needs."""
         await self._rate.turn()
 
-    async def post(self, path: str, body: bytes) -> Exchange:
+    async def post(self, path: str, body: bytes, *, idempotency_key: str | None = None) -> Exchange:
         """Send a body, once. The caller has had its turn."""
-        return await self._call("POST", path, content=body)
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        return await self._call("POST", path, content=body, headers=headers)
 
     async def balances_status(self, identifier: str) -> Exchange:
         """Ask how far a request has come."""
         await self._rate.turn()
         return await self._call("GET", f"{self.balances_path}/status/{identifier}")
+
+    async def transactions_of(
+        self, contact: str, definition: int, *, offset: int, count: int, only: str = "All"
+    ) -> Exchange:
+        """Ask what Engage has of a contact's transactions; `only` is All, Active or Pending."""
+        await self._rate.turn()
+        params = {
+            "contactId": contact,
+            "definitionId": str(definition),
+            "filter": only,
+            "offset": str(offset),
+            "count": str(count),
+        }
+        return await self._call("GET", TRANSACTIONS_PATH, params=params)
 
     async def accounts_of(self, contact: str) -> Exchange:
         """Ask what Engage has of a contact."""
@@ -115,11 +133,14 @@ class EngageClient:
         *,
         content: bytes | None = None,
         params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Exchange:
         try:
             async with (
                 asyncio.timeout(self._answer_seconds),
-                self._http.stream(method, path, content=content, params=params) as response,
+                self._http.stream(
+                    method, path, content=content, params=params, headers=headers
+                ) as response,
             ):
                 body = await _read(response)
         except _NOT_SENT as error:

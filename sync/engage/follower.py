@@ -7,7 +7,7 @@ also kept apart, for economy, is `sync.service`'s business.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Final, Self
@@ -16,23 +16,27 @@ from uuid import UUID
 import msgspec
 
 from ledger import reading
-from ledger.identity import ContactId
+from ledger.connection import Connection
+from ledger.identity import ContactId, HolderId
+from ledger.outbox import Consumer
 from ledger.posting import Books
 from ledger.tenants import TenantRecord
 from sync.clock import Clock
-from sync.engage import adjustments, batches, deliveries, marks
+from sync.engage import adjustments, batches, deliveries, marks, parked
 from sync.engage.adjustments import Receipt
 from sync.engage.batches import BatchRecord
 from sync.engage.client import EngageClient
 from sync.engage.context import Context
 from sync.engage.deliveries import DeliveryRecord, DeliveryState
+from sync.engage.parked import ParkedRecord
 from sync.engage.points_log import points_log_body
 from sync.engage.polling import PollReport, poll
 from sync.engage.progress import State
 from sync.engage.push import PushReport, push
 from sync.engage.rate import Rate
-from sync.engage.settings import EngageSettings
+from sync.engage.settings import EngageOptions, EngageSettings, Mode
 from sync.engage.settlement import SettleReport, settle
+from sync.engage.transactions import deriving, rows
 
 LOOK_SECONDS: Final = 0.2
 """How often a caller that waits for Engage looks again, at the most."""
@@ -40,10 +44,22 @@ LOOK_SECONDS: Final = 0.2
 COUNTED_MAX: Final = 1_000_000
 
 PARKED = """
-    -- Index: account_parked_idx.
-    select count(*) from engage.account
-    where parked_reason is not null and definition_id = any($1::smallint[])
+    -- Index: account_parked_idx, row_parked_idx.
+    select (
+        select count(*) from engage.account
+        where parked_reason is not null and definition_id = any($1::smallint[])
+    ) + (
+        select count(*) from engage.row
+        where state = 'parked' and definition_id = any($1::smallint[])
+    )
 """
+
+
+def consumer_of(options: EngageOptions) -> Consumer:
+    """How a tenant's Engage wants to hear of changes from the books."""
+    if options.mode is Mode.BALANCE_ONLY:
+        return Consumer(marks.CONSUMER, per_account=True)
+    return Consumer(deriving.CONSUMER, per_account=False, hears_terms=True)
 
 
 class OpenState(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,9 +75,9 @@ class FollowerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How a tenant's Engage stands.
 
     Attributes:
-        marked: Accounts' changes not yet on their way, counted up to a million.
+        marked: Changes not yet on their way, counted up to a million.
         unfinished: Batches on their way, by state.
-        parked: Accounts that Engage does not take.
+        parked: Totals and movements that Engage does not take.
         deliveries: Webhook messages by what became of them.
         put_off_until, trouble: When and why sending goes on, if it was put off.
     """
@@ -188,6 +204,28 @@ class Follower:
                 connection, self.tenant.id, before=before, state=state, limit=limit
             )
 
+    async def parked(self, *, after: int = 0, limit: int = 100) -> list[ParkedRecord]:
+        """What Engage does not take: movements after an id, oldest first, then totals."""
+        async with self.context.pool.acquire() as connection:
+            found = await parked.parked_rows(self.context, connection, after=after, limit=limit)
+            rest = limit - len(found)
+            if rest:
+                found += await parked.parked_accounts(self.context, connection, limit=rest)
+        return found
+
+    async def retry_parked(
+        self,
+        *,
+        rows: Sequence[int] | None = None,
+        holders: Sequence[HolderId] | None = None,
+    ) -> int:
+        """Have what is parked told by the next pushes; answers how many. All, unless it says which.
+
+        With `rows`, movements by their ids, and no totals.
+        """
+        async with self.context.pool.acquire() as connection:
+            return await parked.retry(self.context, connection, rows=rows, holders=holders)
+
     async def points_log(self, contact: ContactId) -> bytes:
         """A contact's points log as Engage wants it; who may have it is the caller's question."""
         options = self.context.options.points_log
@@ -217,7 +255,7 @@ class Follower:
             put_off = await batches.waiting(connection, self.tenant.id, now)
             return FollowerStatus(
                 tenant=self.tenant.name,
-                marked=await marks.count(connection, definitions, COUNTED_MAX),
+                marked=await self._untold(connection, COUNTED_MAX),
                 unfinished={
                     state.value: OpenState(
                         batches=found.batches,
@@ -239,11 +277,19 @@ class Follower:
             )
 
     async def _is_complete(self) -> bool:
-        """Whether nothing is marked and nothing is on its way."""
+        """Whether nothing is left to tell and nothing is on its way."""
         async with self.context.pool.acquire() as connection:
-            if await marks.count(connection, list(self.context.definitions), 1):
+            if await self._untold(connection, 1):
                 return False
             return not await batches.unfinished(connection, self.tenant.id)
+
+    async def _untold(self, connection: Connection, most: int) -> int:
+        """How much is to be told and not on its way, counted up to `most`."""
+        definitions = list(self.context.definitions)
+        if self.context.options.mode is Mode.BALANCE_ONLY:
+            return await marks.count(connection, definitions, most)
+        waiting = await rows.count_waiting(connection, definitions, most)
+        return waiting + await deriving.count_underived(self.context, connection, most)
 
 
 def _add(total: PushReport | PollReport | SettleReport, part: object) -> None:

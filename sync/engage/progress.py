@@ -75,6 +75,7 @@ class Step:
         trouble: Why nothing else should be sent for now: the connection or the tenant is at
             fault, not the rows.
         engage_id, http_status, status, messages, error: What was learned; `None` to leave.
+        must_read: It is not to be sent again, whatever its key: only reading tells.
     """
 
     state: State
@@ -85,6 +86,7 @@ class Step:
     status: str | None = None
     messages: tuple[Message, ...] | None = None
     error: str | None = None
+    must_read: bool = False
 
 
 def after_sending(
@@ -99,7 +101,7 @@ def after_sending(
         return Step(
             State.UNCLEAR, settle_at, trouble=error, http_status=exchange.status, error=error
         )
-    if isinstance(exchange, Refused) and _is_about_rows(exchange):
+    if isinstance(exchange, Refused) and is_about_rows(exchange):
         return Step(State.REFUSED, http_status=exchange.status, error=error)
     asked_seconds = exchange.retry_after_seconds if isinstance(exchange, RateLimited) else None
     retry_at = now + retry_pause(attempts, asked_seconds)
@@ -209,5 +211,6 @@ def named_rows(contacts: Sequence[str], messages: Sequence[Message]) -> dict[int
     return named
 
 
-def _is_about_rows(refused: Refused) -> bool:
+def is_about_rows(refused: Refused) -> bool:
+    """Whether a request was turned away for what it holds, and not for who asks, or where."""
     return refused.status in ROWS_AT_FAULT and TENANT_AT_FAULT not in refused.message.casefold()

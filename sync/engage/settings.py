@@ -18,6 +18,9 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from sync.engage.section import Section
+from sync.engage.total_options import TotalOptions
+from sync.engage.transactions.options import TransactionOptions
 from sync.secret import Secret
 from sync.timing import Timing, TimingError, every
 
@@ -46,6 +49,9 @@ class Mode(StrEnum):
     """What Engage is told."""
 
     BALANCE_ONLY = "balance_only"
+    """The total, whatever led to it."""
+    ALL_TRANSACTIONS = "all_transactions"
+    """Every movement; the rows add up to the total. Version 2 only."""
 
 
 class Meaning(StrEnum):
@@ -88,23 +94,7 @@ class LogAuthentication(StrEnum):
     """An unguessable part of the address."""
 
 
-class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of what the configuration file states."""
-
-
-class TotalOptions(_Section, frozen=True):
-    """What Engage is told a contact has.
-
-    Attributes:
-        count_held: Add points set aside for a checkout that is under way.
-        below_zero: Tell debt as a negative total instead of as zero.
-    """
-
-    count_held: bool = False
-    below_zero: bool = False
-
-
-class WebhookOptions(_Section, frozen=True):
+class WebhookOptions(Section, frozen=True):
     """What is accepted from Engage.
 
     Attributes:
@@ -118,7 +108,7 @@ class WebhookOptions(_Section, frozen=True):
     tolerance_seconds: Annotated[float, Meta(ge=1, le=3600)] = 300
 
 
-class PointsLogOptions(_Section, frozen=True):
+class PointsLogOptions(Section, frozen=True):
     """What Engage gets when it asks for a contact's log.
 
     Attributes:
@@ -139,7 +129,7 @@ class PointsLogOptions(_Section, frozen=True):
     rows_max: Annotated[int, Meta(ge=1, le=10_000)] = 1000
 
 
-class ScheduleOptions(_Section, frozen=True):
+class ScheduleOptions(Section, frozen=True):
     """When the tenant's work is done without being asked for."""
 
     push: Timing = every(60, jitter_seconds=5)
@@ -148,7 +138,7 @@ class ScheduleOptions(_Section, frozen=True):
     """Ask for the state of what was sent, and settle what is unclear."""
 
 
-class EngageOptions(_Section, frozen=True):
+class EngageOptions(Section, frozen=True):
     """What is public about a tenant's Engage.
 
     Attributes:
@@ -169,6 +159,8 @@ class EngageOptions(_Section, frozen=True):
             account's newer totals wait that long.
         read_back_max: Accounts read, one request each, to settle one unclear batch. The others
             are pushed again, which costs one request for a thousand.
+        parked_retry_hours: After which what Engage did not take is tried again by itself; 0: only
+            when somebody asks, or its cause is seen to be gone.
     """
 
     base_url: str
@@ -184,7 +176,7 @@ class EngageOptions(_Section, frozen=True):
     rate_per_second: Annotated[float, Meta(gt=0, lt=50)] = 45
     batch_rows_max: Annotated[int, Meta(ge=1, le=1000)] = 1000
     requests_at_once: Annotated[int, Meta(ge=1, le=32)] = 4
-    status_meanings: dict[str, Meaning] = {}
+    status_meanings: dict[str, Meaning] = msgspec.field(default_factory=dict)
     poll_seconds: Annotated[tuple[Seconds, ...], Meta(min_length=1, max_length=50)] = (
         2, 5, 10, 30, 60, 300,
     )  # fmt: skip
@@ -192,7 +184,9 @@ class EngageOptions(_Section, frozen=True):
     status_seconds: Seconds = 86_400
     settle_seconds: Seconds = 900
     read_back_max: Annotated[int, Meta(ge=0, le=1000)] = 100
+    parked_retry_hours: Annotated[float, Meta(ge=0, le=720)] = 24
     total: TotalOptions = TotalOptions()
+    transactions: TransactionOptions = TransactionOptions()
     webhook: WebhookOptions = WebhookOptions()
     points_log: PointsLogOptions = PointsLogOptions()
     schedule: ScheduleOptions = ScheduleOptions()

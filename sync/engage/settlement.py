@@ -22,12 +22,14 @@ from ledger import reading
 from ledger.identity import ContactId, HolderId
 from sync.engage import accounts, batches
 from sync.engage.accounts import SentRow
-from sync.engage.answers import read_balances
-from sync.engage.batches import TakenBatch
+from sync.engage.answers import standing_in
+from sync.engage.batches import BatchKind, TakenBatch
 from sync.engage.context import Context
 from sync.engage.exchange import Answered, Refused
 from sync.engage.progress import SEND_LEASE_SECONDS, State, Step, describe, retry_pause
 from sync.engage.settings import Meaning
+from sync.engage.transactions.progress import keys_alive_since
+from sync.engage.transactions.settling import settle_rows
 from sync.lanes import Lanes
 
 TAKEN_AT_ONCE: Final = 10
@@ -100,10 +102,19 @@ async def settle(context: Context) -> SettleReport:
         async with context.pool.acquire() as connection:
             now = await context.clock.read(connection)
             taken = await batches.take_up(
-                connection, context.tenant.id, [State.UNCLEAR], now, lease, TAKEN_AT_ONCE
+                connection,
+                context.tenant.id,
+                [State.UNCLEAR],
+                now,
+                lease,
+                TAKEN_AT_ONCE,
+                keys_alive_since=keys_alive_since(now, context.options),
             )
         for batch in taken:
-            await _settle_batch(context, batch, report)
+            if batch.kind is BatchKind.TRANSACTIONS:
+                await _settle_movements(context, batch, report)
+            else:
+                await _settle_batch(context, batch, report)
         if len(taken) < TAKEN_AT_ONCE:
             break
     return report
@@ -118,9 +129,11 @@ async def _find_abandoned(context: Context, report: SettleReport) -> None:
             connection, context.tenant.id, [State.SENDING], now, lease, batches.LIST_MAX
         )
         for batch in left:
+            # Movements have a key to be sent again under, at once.
+            is_total = batch.kind is BatchKind.BALANCES
             step = Step(
                 State.UNCLEAR,
-                now + context.options.settle_after,
+                now + context.options.settle_after if is_total else now,
                 error="its sender ended before an answer was recorded",
             )
             await batches.record(connection, batch.id, State.SENDING, step, now)
@@ -128,6 +141,31 @@ async def _find_abandoned(context: Context, report: SettleReport) -> None:
                 "engage settle tenant=%s batch=%s abandoned=1", context.tenant.name, batch.id
             )
     report.abandoned += len(left)
+
+
+async def _settle_movements(context: Context, batch: TakenBatch, report: SettleReport) -> None:
+    """Settle a batch of movements."""
+    settled = await settle_rows(context, batch)
+    report.read += settled.read
+    report.agreed += settled.told
+    report.again += settled.again
+    report.parked += settled.parked
+    if settled.put_off is None:
+        report.settled += 1
+    elif settled.until is None:
+        report.trouble = settled.put_off
+        await _put_off(context, batch, settled.put_off)
+    else:
+        async with context.pool.acquire() as connection:
+            now = await context.clock.read(connection)
+            step = Step(State.UNCLEAR, settled.until, error=settled.put_off)
+            await batches.record(connection, batch.id, State.UNCLEAR, step, now)
+    logger.info(
+        "engage settle tenant=%s batch=%s put_off=%s",
+        context.tenant.name,
+        batch.id,
+        settled.put_off,
+    )
 
 
 async def _settle_batch(context: Context, batch: TakenBatch, report: SettleReport) -> None:
@@ -192,22 +230,11 @@ async def _read(context: Context, row: SentRow, contact: ContactId, findings: _F
         findings.unreadable.append(describe(exchange))
         return
     # What can't be understood counts as different: pushing again is safe, and ends.
-    found = balance_in(exchange.body, definition.engage_id)
-    if found == Decimal(row.total).scaleb(-definition.scale):
+    found = standing_in(exchange.body, definition.engage_id)
+    if found is not None and found.balance == Decimal(row.total).scaleb(-definition.scale):
         findings.agreed.append(row.place)
     else:
         findings.differing.append(row.place)
-
-
-def balance_in(body: bytes, definition: int) -> Decimal | None:
-    """What Engage has of a definition: zero where there is no account; `None` if it isn't said."""
-    balances = read_balances(body)
-    if balances is None:
-        return None
-    if definition in balances:
-        return balances[definition]
-    # Accounts that don't say what they are of: one alone must be the one.
-    return balances.get(None, Decimal()) if len(balances) <= 1 else Decimal()
 
 
 async def _put_off(context: Context, batch: TakenBatch, reason: str) -> None:

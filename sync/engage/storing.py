@@ -16,6 +16,7 @@ from ledger.connection import Connection
 from ledger.identity import ContactId
 from sync.engage import accounts, batches, marks
 from sync.engage.accounts import FreeAccount
+from sync.engage.batches import BatchLine
 from sync.engage.context import Context, new_id
 from sync.engage.marks import MarkedAccount
 from sync.engage.totals import Total, body_of, split, stamped_at, total_of
@@ -90,9 +91,9 @@ async def _store_batch(
         told.append(Total(row.contact, row.total, definition.scale, definition.engage_id))
     stamp = stamped_at(read_at, (row.account.sent_at for row in rows))
     body = body_of(told, stamp)
-    sent = [(row.account.key, row.total) for row in rows]
+    lines = [BatchLine(row.account.key, row.total) for row in rows]
     batch = new_id(read_at)
     path = context.client.balances_path
-    await batches.add(connection, batch, context.tenant.id, read_at, path, body, sent)
-    await accounts.send_off(connection, batch, stamp, sent)
+    await batches.add(connection, batch, context.tenant.id, read_at, path, body, lines)
+    await accounts.send_off(connection, batch, stamp, [(one.key, one.total) for one in lines])
     return batch

@@ -4,6 +4,8 @@ The one hard idea: what is sent is stored before it is sent, and who may send it
 database holds. `account.batch_id` is the promise that at most one push is in flight for a point
 account; `batch.state` says how far that push has come; `next_action_at` is both its appointment
 and, moved into the future by whoever takes it up, the claim that keeps others away meanwhile.
+What only one part of the wires knows of has its tables there: rows in `transactions`, differences
+in `drift`, member numbers in `contacts`.
 
 Nothing here is a fact of the books: all of it can be told to Engage again. What may name a person
 (bodies, messages, contacts) can be set to NULL.
@@ -51,15 +53,22 @@ account = Table(
     Column("definition_id", SmallInteger, nullable=False),
     Column("failures", SmallInteger, nullable=False, server_default=text("0")),
     Column("parked_reason", Text, nullable=True),
+    Column(
+        "compared_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("'1970-01-01 00:00:00+00'"),
+    ),
     PrimaryKeyConstraint("holder_id", "definition_id"),
-    CheckConstraint("batch_id is null or sent_total is not null", name="in_flight"),
+    Index("account_compared_idx", "definition_id", "compared_at"),
     Index(
         "account_parked_idx",
         "definition_id",
         "holder_id",
         postgresql_where=text("parked_reason is not null"),
     ),
-    comment="What Engage was told of a point account. batch_id: the one push in flight.",
+    comment="What Engage was told of a point account. batch_id: the one push in flight; "
+    "compared_at: when its balance there was last read, 1970 for never.",
     # Written twice a push; the room keeps both versions on one page and out of the indexes.
     postgresql_with={"fillfactor": "60"},
 )
@@ -86,7 +95,12 @@ batch = Table(
     Column("error", Text, nullable=True),
     Column("path", Text, nullable=False),
     Column("body", LargeBinary, nullable=True),
-    CheckConstraint("kind in ('balances')", name="kind"),
+    Column("idempotency_key", Text, nullable=True),
+    _instant("first_sent_at", nullable=True),
+    Column("must_read", Boolean, nullable=False, server_default=text("false")),
+    Column("forget_body", Boolean, nullable=False, server_default=text("false")),
+    CheckConstraint("kind in ('balances', 'transactions')", name="kind"),
+    CheckConstraint("(kind = 'transactions') = (idempotency_key is not null)", name="key"),
     CheckConstraint(
         "state in ('stored', 'sending', 'accepted', 'unclear', "
         "'done', 'failed', 'refused', 'settled')",
@@ -105,7 +119,9 @@ batch = Table(
         postgresql_where=text("next_action_at is not null"),
     ),
     Index("batch_tenant_idx", "tenant_id", "id"),
-    comment="One request to Engage, its exact body stored before it is sent.",
+    comment="One request to Engage, its exact body stored before it is sent. must_read: of unknown "
+    "outcome, and not to be sent again. forget_body: somebody in it was erased; the body goes when "
+    "nothing more can happen to it.",
     postgresql_with={"fillfactor": "80"},
 )
 
@@ -118,9 +134,11 @@ batch_row = Table(
     Column("place", SmallInteger, nullable=False),
     Column("definition_id", SmallInteger, nullable=False),
     Column("message", Text, nullable=True),
+    Column("row_id", BigInteger, nullable=True),
     PrimaryKeyConstraint("batch_id", "place"),
     Index(None, "holder_id"),
-    comment="Which account a row of a batch was about, and what was said of it.",
+    comment="Which account a row of a batch was about, and what was said of it. total: of a row of "
+    "transactions, its amount.",
 )
 
 delivery = Table(
@@ -151,6 +169,12 @@ delivery = Table(
     CheckConstraint("(holder_id is null) = (number is null)", name="place"),
     CheckConstraint("state <> 'booked' or number is not null", name="booked"),
     Index("delivery_tenant_idx", "tenant_id", "id"),
+    Index(
+        "delivery_quarantined_idx",
+        "tenant_id",
+        "id",
+        postgresql_where=text("state = 'quarantined'"),
+    ),
     Index("delivery_holder_idx", "holder_id", postgresql_where=text("holder_id is not null")),
     Index("delivery_contact_idx", "contact_id", postgresql_where=text("contact_id is not null")),
     comment="A webhook's message, once. contact_id: only until it is booked.",
@@ -186,4 +210,16 @@ run = Table(
     ),
     Index("run_kind_idx", "kind", "tenant_id", "id"),
     comment="Work that was due or asked for. is_quiet: nothing to do; only the latest is kept.",
+)
+
+pause = Table(
+    "pause",
+    metadata,
+    Column("tenant_id", SmallInteger, nullable=False),
+    Column("direction", Text, nullable=False),
+    _instant("paused_at"),
+    Column("paused_by", Text, nullable=False),
+    Column("reason", Text, nullable=True),
+    PrimaryKeyConstraint("tenant_id", "direction"),
+    comment="What people stopped, until they let it go on; the schedule's own pauses are settings.",
 )

@@ -15,7 +15,7 @@ import msgspec
 from ledger.amounts import format_amount
 from ledger.facts import Balance
 from ledger.identity import ContactId
-from sync.engage.settings import TotalOptions
+from sync.engage.total_options import TotalOptions
 
 FAILURES_SPLIT_MAX: Final = 3
 """After so many failures in a row an account travels alone."""

@@ -16,7 +16,7 @@ import msgspec
 from ledger.amounts import Points
 from ledger.connection import Pool
 from ledger.identity import ContactId
-from ledger.outbox import Consumer, Outbox
+from ledger.outbox import Outbox
 from ledger.outcomes import Booked
 from ledger.policies import Definition
 from ledger.postgres import Database
@@ -24,7 +24,8 @@ from ledger.posting import Books
 from ledger.requests import Adjust, Earn
 from ledger.tenants import Catalogue, DefinitionDeclaration, TenantDeclaration, declare
 from sync.clock import Clock
-from sync.engage import EngageOptions, EngageSecrets, EngageSettings, Follower
+from sync.engage import EngageOptions, EngageSecrets, EngageSettings, Follower, consumer_of
+from sync.engage.settings import Mode
 from sync.secret import Secret
 
 TENANT = "sandbox"
@@ -107,6 +108,7 @@ class Program:
     stack: AsyncExitStack
     clock: Clock
     session: str
+    mode: Mode = Mode.BALANCE_ONLY
     now: Now | None = None
     keys: Iterator[int] = field(default_factory=lambda: iter(range(1, 10**9)))
 
@@ -183,6 +185,7 @@ class Program:
         """The tenant's Engage, with settings that suit a test that doesn't wait."""
         given: dict[str, Any] = {
             "base_url": self.address,
+            "mode": self.mode,
             "poll_seconds": (0.05, 0.1),
             "answer_seconds": 5.0,
             "settle_seconds": 60.0,
@@ -223,6 +226,7 @@ async def open_program(
     address: str,
     stack: AsyncExitStack,
     now: Callable[[], datetime] | None,
+    mode: Mode = Mode.BALANCE_ONLY,
 ) -> Program:
     """The tenant's books in this database, closed with the stack."""
     session = f"program {os.getpid()}"
@@ -242,7 +246,10 @@ async def open_program(
     )
     async with pool.acquire() as connection:
         catalogue = await declare(connection, [declared])
-    outbox = Outbox({number: (Consumer(1, per_account=True),) for number in catalogue.definitions})
+    told = consumer_of(EngageOptions(base_url=address, mode=mode))
+    outbox = Outbox(dict.fromkeys(catalogue.definitions, (told,)))
     books = Books(pool, catalogue, outbox=outbox, clock=now)
     stopped = now if isinstance(now, Now) else None
-    return Program(database, pool, books, catalogue, address, stack, Clock(now), session, stopped)
+    return Program(
+        database, pool, books, catalogue, address, stack, Clock(now), session, mode, stopped
+    )

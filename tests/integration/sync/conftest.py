@@ -8,6 +8,7 @@ import pytest
 
 from ledger.postgres import Database
 from sandbox.launch import Launched, launched
+from sync.engage.settings import Mode
 from tests.following.program import Now, Program, Sandbox, open_program
 
 
@@ -56,3 +57,15 @@ async def timed_program(
     engage.set(definitions=[{"id": 1}, {"id": 2}])
     async with AsyncExitStack() as stack:
         yield await open_program(database, engage_process.address, stack, Now())
+
+
+@pytest.fixture
+async def rows_program(
+    database: Database, engage_process: Launched, engage: Sandbox
+) -> AsyncIterator[Program]:
+    """The same in all-transaction mode."""
+    engage.set(definitions=[{"id": 1}, {"id": 2}])
+    async with AsyncExitStack() as stack:
+        yield await open_program(
+            database, engage_process.address, stack, Now(), Mode.ALL_TRANSACTIONS
+        )

@@ -80,8 +80,8 @@ async def test_statements_go_by_their_indexes(
         "confirm": (accounts.CONFIRM, (batch, NOW, [], False)),
         "push again": (accounts.PUSH_AGAIN, (batch, places, 1, None)),
         "park": (accounts.PARK, (batch, places, ["reason"] * 1000)),
-        "start sending": (batches.START_SENDING, (batch, NOW, later, NOW)),
-        "take up": (batches.TAKE_UP, (tenant, ["accepted"], NOW, later, 50)),
+        "start sending": (batches.START_SENDING, (batch, NOW, later, NOW, "stored")),
+        "take up": (batches.TAKE_UP, (tenant, ["accepted"], NOW, later, 50, NOW)),
         "page": (batches.LIST, (tenant, None, None, 100)),
     }
     slow = []

@@ -11,7 +11,7 @@ import pytest
 from ledger.outbox import Outbox
 from ledger.posting import Books
 from sync.engage import Follower, State, batches
-from sync.engage.settings import TotalOptions
+from sync.engage.total_options import TotalOptions
 from tests.following.program import Program, Sandbox, member
 
 BALANCES = "/point-accounts/balances"

@@ -186,7 +186,7 @@ async def test_a_sender_that_died_on_the_way_is_noticed(
     await program.earn(member(1001), 100)
     post = follower.context.client.post
 
-    async def post_and_die(path: str, body: bytes) -> None:
+    async def post_and_die(path: str, body: bytes, **_: object) -> None:
         await post(path, body)
         raise asyncio.CancelledError
 

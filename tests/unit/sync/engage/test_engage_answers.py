@@ -5,11 +5,13 @@ from decimal import Decimal
 import pytest
 
 from sync.engage.answers import (
+    Standing,
     error_message,
     named_guids,
-    read_balances,
+    read_accounts,
     read_status,
     request_id,
+    standing_in,
 )
 
 GUID = "8febdbe7-9c47-4766-a811-3340f6851ef7"
@@ -103,7 +105,9 @@ def test_many_and_long_messages_are_cut() -> None:
     ],
 )  # fmt: skip
 def test_balances(body: bytes, expected: dict[int | None, Decimal]) -> None:
-    assert read_balances(body) == expected
+    found = read_accounts(body)
+    assert found is not None
+    assert {definition: one.balance for definition, one in found.items()} == expected
 
 
 @pytest.mark.parametrize(
@@ -112,12 +116,28 @@ def test_balances(body: bytes, expected: dict[int | None, Decimal]) -> None:
      b'[{"balance":null}]', b'{"items":{}}'],
 )  # fmt: skip
 def test_balances_that_cannot_be_read_are_not_known(body: bytes) -> None:
-    assert read_balances(body) is None
+    assert read_accounts(body) is None
 
 
 def test_a_balance_never_passes_through_a_binary_fraction() -> None:
     body = b'[{"balance":0.1000000000000000055511151231257827,"definitionId":1}]'
-    assert read_balances(body) == {1: Decimal("0.1000000000000000055511151231257827")}
+    assert read_accounts(body) == {
+        1: Standing(Decimal("0.1000000000000000055511151231257827"), None)
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'[{"balance":5,"pendingPoints":2,"definitionId":1}]', Standing(Decimal(5), Decimal(2))),
+        (b'[{"balance":5,"definitionId":2}]', Standing(Decimal(), Decimal())),
+        (b'[{"balance":5,"pendingPoints":1}]', Standing(Decimal(5), Decimal(1))),
+        (b"[]", Standing(Decimal(), Decimal())),
+        (b"no", None),
+    ],
+)  # fmt: skip
+def test_what_stands_of_one_definition(body: bytes, expected: Standing | None) -> None:
+    assert standing_in(body, 1) == expected
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from ledger.amounts import Points
 from ledger.facts import Balance
 from ledger.identity import ContactId
-from sync.engage.settings import TotalOptions
+from sync.engage.total_options import TotalOptions
 from sync.engage.totals import Total, body_of, split, stamped_at, time_stamp, total_of
 
 CONTACT = ContactId(UUID("00000000-0000-0000-0000-000000000001"))

@@ -1,0 +1,1 @@
+"""Drift: what Engage has is compared with the books, and put right where that is wanted."""

@@ -1,0 +1,1 @@
+"""All-transaction mode: Engage is told every movement, each once, as rows that add up."""
