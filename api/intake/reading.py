@@ -88,8 +88,10 @@ def read_batch(raw: bytes) -> ReadBatch:
         batch = _decode_batch(raw)
     except _FAILURES as failure:
         raise _explained_batch(raw, failure) from None
-    # An item's text may hold these words too: only the second look tells.
-    if raw.count(b'"transactions"') > 1 or raw.count(b'"atomic"') > 1:
+    # An item's text may hold these words too, or a name may be spelt by the codes of its letters:
+    # only the second look tells.
+    spelt = b"\\u006" in raw or b"\\u007" in raw
+    if spelt or raw.count(b'"transactions"') > 1 or raw.count(b'"atomic"') > 1:
         try:
             errors = explain_batch(exact.parse(raw))
         except exact.NotJsonError as problem:

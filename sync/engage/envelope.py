@@ -8,6 +8,7 @@ written as. Nothing is decrypted or booked here.
 Contract: docs/contracts/engage.md, "Webhook: envelope and payload".
 """
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -132,8 +133,12 @@ def _fields(text: bytes, reason: str, what: str) -> dict[str, msgspec.Raw]:
     """An object's fields by lower-case name, `null` ones left out."""
     try:
         decoded = _FIELDS.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # The decoder keeps the last of two fields with one name; which was meant, nobody can tell.
+        names = json.loads(text, object_pairs_hook=list, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
         raise UnreadableError(reason, f"{what} is no JSON object") from None
+    if len(names) > len(decoded):
+        raise UnreadableError(reason, f"{what} has a field twice")
     fields: dict[str, msgspec.Raw] = {}
     for name, value in decoded.items():
         if bytes(value) == b"null":

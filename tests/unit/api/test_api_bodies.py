@@ -383,3 +383,9 @@ def test_the_fast_and_the_thorough_reading_agree(
         assert list(caught.value.errors) == errors[:ERRORS_MAX]
     else:
         read_transaction(raw)
+
+
+def test_a_batch_that_says_atomic_twice_is_refused_however_it_is_spelt() -> None:
+    for twin in (b'"atomic":false', b'"\\u0061tomic":false'):
+        with pytest.raises(ProblemError):
+            read_batch(b'{"transactions":[{}],"atomic":true,' + twin + b"}")

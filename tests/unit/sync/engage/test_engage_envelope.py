@@ -190,3 +190,11 @@ def test_texts_are_cut_and_can_be_stored() -> None:
     assert len(adjustment.description) == 500
     assert "\x00" not in adjustment.description
     assert adjustment.actor == MANUAL["UserId"], "a name of nothing is no name"
+
+
+def test_a_field_that_comes_twice_is_read_neither_way() -> None:
+    start = f'{{"contactId":"{CONTACT}","pointDefinitionId":1,"amount":1,'.encode()
+    for twin in (b'"amount":500}', b'"Amount":500}', b'"\\u0061mount":500}'):
+        with pytest.raises(UnreadableError) as refused:
+            read_adjustment(start + twin)
+        assert refused.value.reason == "payload_unreadable"
