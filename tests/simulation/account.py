@@ -70,10 +70,11 @@ class StandingLot(NamedTuple):
 
 @dataclass(eq=False)
 class Lot:
-    """Points issued together, with every term they ever had."""
+    """Points issued together, with every term they ever had, and the lot they were moved from."""
 
     effective: datetime
     terms: list[Term]
+    origin: "Origin | None" = None
 
     @property
     def valid_from(self) -> datetime:
@@ -85,6 +86,13 @@ class Lot:
 
     def valid_at(self, at: datetime) -> bool:
         return self.valid_from <= at < self.valid_to
+
+
+class Origin(NamedTuple):
+    """A lot of some account."""
+
+    place: Place
+    lot: int
 
 
 @dataclass(eq=False)
@@ -255,11 +263,12 @@ class Account:
         valid_from: datetime,
         valid_to: datetime,
         source: LedgerAccount,
+        origin: Origin | None = None,
     ) -> None:
         """A new lot."""
         number = len(self.lots)
         told.lots.append(number)
-        self.lots.append(Lot(told.effective, [Term(told.recorded, valid_from, valid_to)]))
+        self.lots.append(Lot(told.effective, [Term(told.recorded, valid_from, valid_to)], origin))
         side = AVAILABLE if valid_from <= told.effective else PENDING
         self.move(Movement(source, side, amount, told.effective, told.recorded, number, cause=told))
 

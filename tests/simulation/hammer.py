@@ -26,7 +26,7 @@ from ledger.amounts import Points
 from ledger.asof import AccountAsOf
 from ledger.connection import Connection
 from ledger.contacts import NotMergedError, merge_contacts
-from ledger.group_commit import GroupCommit
+from ledger.group_commit import BusyError, GroupCommit
 from ledger.identity import ContactId, DefinitionId
 from ledger.outcomes import Booked, Code, Outcome, Refused, Replayed
 from ledger.periods import PeriodError
@@ -116,7 +116,10 @@ class Hammer:
     async def post_one(self, group: GroupCommit) -> None:
         """A single request among those of others."""
         request = self.request()
-        self.note(request, await group.post(request))
+        try:
+            self.note(request, await group.post(request))
+        except BusyError:
+            self.answers["busy"] += 1
 
     def note(self, request: Request, outcome: Outcome) -> None:
         """Hold that one key stands for one transaction, whenever it is asked."""

@@ -8,7 +8,7 @@ for it; which of several objections comes first is not a rule. What accounts are
 `tests.simulation.account`, what is about an earlier transaction in `tests.simulation.originals`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,9 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.identity import DefinitionId
+from ledger.amounts import Points
+from ledger.facts import Balance
+from ledger.identity import ContactId, DefinitionId
 from ledger.kinds import Kind, LedgerAccount
 from ledger.outcomes import Code
 from ledger.policies import Definition
@@ -40,10 +42,11 @@ from tests.simulation.account import (
     NEVER,
     Account,
     Movement,
+    Origin,
     Place,
     Told,
 )
-from tests.simulation.originals import about_original
+from tests.simulation.originals import About, about_original
 from tests.simulation.validity import MOMENT, end_of
 
 SKEW: Final = timedelta(minutes=5)
@@ -61,6 +64,13 @@ class Known(NamedTuple):
     told: Told
 
 
+class Merged(NamedTuple):
+    """Who a contact was found to be, and since when."""
+
+    into: ContactId
+    since: datetime
+
+
 @dataclass
 class Model:
     """All accounts of a tenant, and every key ever used."""
@@ -70,9 +80,28 @@ class Model:
     keys: dict[str, Known] = field(default_factory=dict)
     ids: dict[UUID, Told] = field(default_factory=dict)
     closed_until: datetime = EVER
+    merged: dict[ContactId, Merged] = field(default_factory=dict)
+
+    def whose(self, contact: ContactId, at: datetime = NEVER) -> ContactId:
+        """Who a contact is by now, or was known to be at an instant."""
+        while contact in self.merged and self.merged[contact].since <= at:
+            contact = self.merged[contact].into
+        return contact
+
+    def read(self, place: Place, effective: datetime, recorded: datetime) -> Balance:
+        """What a person had, by what was known at an instant: all whom it was found to be."""
+        person = self.whose(place[0], recorded)
+        held = [
+            account.read(effective, recorded)
+            for (contact, kind), account in self.accounts.items()
+            if kind == place[1] and self.whose(contact, recorded) == person
+        ]
+        nothing = Balance(*[Points(0)] * 4)
+        return Balance(*(Points(sum(bucket)) for bucket in zip(nothing, *held, strict=True)))
 
     def account(self, place: Place) -> Account:
         """An account; an empty one that is kept nowhere, where nothing was booked yet."""
+        place = (self.whose(place[0]), place[1])
         return self.accounts.get(place) or Account(self.definitions[place[1]])
 
     def post(self, request: Request, now: datetime) -> Told | set[Code]:
@@ -80,7 +109,7 @@ class Model:
         known = self.keys.get(request.idempotency_key)
         if known is not None:
             return known.told if known.fingerprint == request.fingerprint else {Code.KEY_REUSED}
-        place = (request.contact, request.definition)
+        place = (self.whose(request.contact), request.definition)
         account = self.account(place)
         account.pass_time(now, now)
         no: set[Code] = set()
@@ -114,19 +143,61 @@ class Model:
             for request, outcome in zip(requests, outcomes, strict=True)
         ]
 
-    def find(self, named: Reverses, place: Place) -> Told | None:
-        """The transaction that a request is about, if it is the same contact's."""
+    def merge(
+        self, moves: Sequence[Move], contact: ContactId, into: ContactId, now: datetime
+    ) -> list[Told | set[Code]]:
+        """Make two contacts one, all or nothing, by moves of everything that are given."""
+        giving, taking = self.whose(contact), self.whose(into)
+        outcomes = self.post_all(moves, now, atomic=True)
+        if not any(isinstance(outcome, set) for outcome in outcomes):
+            self.merged[giving] = Merged(taking, now)
+        return outcomes
+
+    def find(self, named: Reverses, place: Place) -> About | None:
+        """The transaction that a request is about, if it is the same person's."""
         if named.transaction_id is not None:
             found = self.ids.get(named.transaction_id)
         else:
             known = self.keys.get(named.idempotency_key or "")
             found = known.told if known else None
-        return found if found and found.place[0] == place[0] else None
+        if found is None or self.whose(found.place[0]) != place[0]:
+            return None
+        own = (place[0], found.place[1])
+        former = [
+            (account, self._became(account, one, found))
+            for one, account in self.accounts.items()
+            if one[0] in self._path(found.place[0]) and one[1] == found.place[1]
+        ]
+        lots = found.lots
+        if found.place != own:
+            lots = self._became(self.account(own), own, found)
+        return About(found, lots, former)
+
+    def _path(self, contact: ContactId) -> list[ContactId]:
+        """Who a contact was, one merge after the other, before being who it is by now."""
+        path = []
+        while contact in self.merged:
+            path.append(contact)
+            contact = self.merged[contact].into
+        return path
+
+    def _became(self, account: Account, place: Place, about: Told) -> list[int]:
+        """Which lots of an account are, or were moved from, those that a transaction issued."""
+        issued = {Origin(about.place, lot) for lot in about.lots}
+        every = range(len(account.lots))
+        return [lot for lot in every if issued.intersection(self._line(place, lot))]
+
+    def _line(self, place: Place, lot: int) -> Iterator[Origin]:
+        """A lot, the one it was moved from, and so on."""
+        origin: Origin | None = Origin(place, lot)
+        while origin is not None:
+            yield origin
+            origin = self.accounts[origin.place].lots[origin.lot].origin
 
     def _when(self, request: Request, now: datetime, no: set[Code]) -> datetime:
         """When a request takes effect: as asked, but not ahead of now nor in a closed period."""
         if is_whole(request):
-            if (request.contact, request.definition) not in self.accounts:
+            if (self.whose(request.contact), request.definition) not in self.accounts:
                 no.add(Code.NO_ACCOUNT)
             return now
         at = request.effective_at or now
@@ -160,7 +231,7 @@ class Model:
             self._move(request, account, told, no)
 
     def _move(self, request: Move, account: Account, told: Told, no: set[Code]) -> None:
-        there = (request.to_contact, request.to_definition)
+        there = (self.whose(request.to_contact), request.to_definition)
         if there == told.place:
             no.add(Code.MOVE_TO_ITSELF)
             return
@@ -184,7 +255,8 @@ class Model:
             else:
                 came = account.lots[lot]
                 begins = max(told.effective, came.valid_from)
-                target.issue(other, part, begins, came.valid_to, MOVED)
+                origin = Origin(told.place, lot)
+                target.issue(other, part, begins, came.valid_to, MOVED, origin)
         self._enter(there, target, other)
 
 

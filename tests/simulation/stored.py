@@ -14,11 +14,14 @@ import asyncpg
 
 from ledger import invariants, reading
 from ledger.connection import Connection, Pool
-from ledger.outcomes import Booked
+from ledger.contacts import NotMergedError, merge_contacts
+from ledger.identity import ContactId
+from ledger.outcomes import Booked, Code, Outcome
 from ledger.policies import Definition
 from ledger.postgres import Database
 from ledger.posting import Books
 from ledger.reading_as_of import accounts_as_of
+from ledger.requests import Move
 from ledger.tenants import (
     Catalogue,
     DefinitionDeclaration,
@@ -68,13 +71,15 @@ async def declare_shop(connection: Connection, policies: Sequence[int]) -> Catal
 class Proof:
     """Compares stored books with the model, at the instants that a history has passed."""
 
-    def __init__(self, pool: Pool, catalogue: Catalogue) -> None:
+    def __init__(
+        self, pool: Pool, catalogue: Catalogue, contacts: Sequence[ContactId] = CONTACTS
+    ) -> None:
         self.pool = pool
         self.catalogue = catalogue
         self.tenant = catalogue.tenants[SHOP].id
         kinds = catalogue.definitions_of(self.tenant)
         self.model = Model({one.id: one for one in kinds})
-        self.places: list[Place] = [(one, kind.id) for kind in kinds for one in CONTACTS]
+        self.places: list[Place] = [(one, kind.id) for kind in kinds for one in contacts]
         self.instants = [START]
 
     def chosen(self, step: Step) -> tuple[datetime, datetime]:
@@ -104,7 +109,7 @@ class Proof:
                     now=now,
                 )
                 balance = as_of[0].balance if as_of else EMPTY
-                model = account.read(effective, recorded)
+                model = self.model.read(place, effective, recorded)
                 agree_on_balance((place, effective, recorded), balance, model)
                 if (effective, recorded) == (now, now):
                     lots = standing(as_of[0]) if as_of else []
@@ -155,10 +160,13 @@ class Proof:
 class StoredHistory:
     """Stored books and model, and what was asked of them so far."""
 
-    def __init__(self, pool: Pool, catalogue: Catalogue) -> None:
-        self.proof = Proof(pool, catalogue)
-        kinds = catalogue.definitions_of(self.proof.tenant)
-        self.teller = Storyteller(self.proof.tenant, CONTACTS, [one.id for one in kinds])
+    def __init__(
+        self, pool: Pool, catalogue: Catalogue, contacts: Sequence[ContactId] = CONTACTS
+    ) -> None:
+        self.proof = Proof(pool, catalogue, contacts)
+        self.contacts = contacts
+        kinds = [one.id for one in catalogue.definitions_of(self.proof.tenant)]
+        self.teller = Storyteller(self.proof.tenant, contacts, kinds)
         self.books = Books(pool, catalogue, clock=lambda: self.teller.now)
         self.log: list[str] = []
 
@@ -172,6 +180,8 @@ class StoredHistory:
             await self.books.sweep(limit=2)
         if scene.closing is not None:
             await self._close(now, scene.closing)
+        if scene.merging is not None:
+            await self._merge(now, *scene.merging)
         asked = [self.teller.tell(step) for step in scene.steps]
         requests = [one.request for one in asked]
         self.log += [f"{now:%d %B %H:%M:%S} {words(request)}" for request in requests]
@@ -193,6 +203,48 @@ class StoredHistory:
             await self.books.close_period(self.proof.tenant, boundary)
             self.proof.model.closed_until = boundary
 
+    async def _merge(self, now: datetime, one: int, other: int) -> None:
+        """Make two contacts one, if they are not yet."""
+        model, tenant = self.proof.model, self.proof.tenant
+        contact, into = (self.contacts[number % len(self.contacts)] for number in (one, other))
+        giving, taking = model.whose(contact), model.whose(into)
+        key = f"merge {len(self.log)}"
+        self.log.append(f"{now:%d %B %H:%M:%S} merge {contact.int} into {into.int}")
+        outcomes: list[Outcome]
+        try:
+            outcomes = await merge_contacts(
+                self.books, tenant, contact, into, idempotency_key=key, fingerprint=b"merge"
+            )
+        except NotMergedError as problem:
+            outcomes = [problem.refused]
+        moves = [
+            Move(
+                tenant=tenant,
+                contact=giving,
+                definition=definition,
+                idempotency_key=f"{key}/{definition}",
+                fingerprint=b"merge",
+                source="pointmaster",
+                to_contact=taking,
+                to_definition=definition,
+            )
+            for definition in model.definitions
+            if (account := model.accounts.get((giving, definition))) and not account.closed
+        ]
+        if giving == taking:
+            agree("a merge with nothing to do", outcomes, [])
+            return
+        told = model.merge(moves, giving, taking, now)
+        if any(isinstance(answer, set) for answer in told):
+            [refused] = outcomes
+            [move, answer] = next(
+                pair for pair in zip(moves, told, strict=True) if pair[1] != {Code.BATCH_NOT_BOOKED}
+            )
+            compare_outcome(move, refused, answer)
+            return
+        for move, outcome, answer in zip(moves, outcomes, told, strict=True):
+            compare_outcome(move, outcome, answer)
+
 
 def known_and_due(account: Account, effective: datetime, recorded: datetime) -> Account:
     """The account as the books knew it at an instant, with all that is due at another."""
@@ -203,13 +255,13 @@ def known_and_due(account: Account, effective: datetime, recorded: datetime) -> 
 
 @asynccontextmanager
 async def stored_history(
-    database: Database, policies: Sequence[int]
+    database: Database, policies: Sequence[int], contacts: Sequence[ContactId] = CONTACTS
 ) -> AsyncIterator[StoredHistory]:
     """A history of books in which nothing is written yet."""
     async with asyncpg.create_pool(database.dsn_service, min_size=1, max_size=3) as pool:
         async with pool.acquire() as connection:
             catalogue = await declare_shop(connection, policies)
-        yield StoredHistory(pool, catalogue)
+        yield StoredHistory(pool, catalogue, contacts)
 
 
 async def tell_stored(history: StoredHistory, steps: Sequence[Step]) -> None:

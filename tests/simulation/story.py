@@ -104,6 +104,7 @@ class Scene(NamedTuple):
 
     Attributes:
         closing: Instead, close the books up to so many days before.
+        merging: Instead, make the one contact the other.
     """
 
     hours: int
@@ -111,6 +112,7 @@ class Scene(NamedTuple):
     atomic: bool
     steps: tuple[Step, ...]
     closing: int | None = None
+    merging: tuple[int, int] | None = None
 
 
 def scenes(steps: Iterable[Step]) -> list[Scene]:
@@ -120,6 +122,9 @@ def scenes(steps: Iterable[Step]) -> list[Scene]:
         hours, sweep = HOURS[step.hours], step.sweep == 0
         if step.action == "closing":
             found.append(Scene(hours, sweep, False, (), step.last + 3))
+        elif step.action == "merging":
+            both = (step.contact, step.contact + step.pick + 1)
+            found.append(Scene(hours, sweep, False, (), None, both))
         elif step.together < 2 and found and found[-1].steps:
             last = found[-1]
             atomic = last.atomic or step.together == 0
