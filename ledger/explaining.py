@@ -57,9 +57,14 @@ class LotLife:
     steps: tuple[Step, ...]
 
     @property
-    def held_points(self) -> int:
-        """Of how many points it can still be said where they stand."""
+    def standing(self) -> int:
+        """How many of its points are still there: pending, available or held."""
         return self.now.pending + self.now.available + self.now.held
+
+    @property
+    def order(self) -> tuple[tuple[datetime, datetime, int], UUID]:
+        """Its place among a person's lots in the order in which they are consumed."""
+        return consumption_order(self.now.lot), self.holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +152,7 @@ def explain(
             _explain_account(account, told, effective_at, lives, movements)
     if not balances:
         return None
-    lives.sort(key=_order_of_life)
+    lives.sort(key=lambda life: (not life.standing, life.order))
     movements.sort(key=_order_of_record)
     return Explanation(sum_of(balances), tuple(lives), tuple(movements))
 
@@ -236,10 +241,6 @@ def _movement(
         Points(owed),
         Points(repaid),
     )
-
-
-def _order_of_life(life: LotLife) -> tuple[bool, tuple[datetime, datetime, int], UUID]:
-    return not life.held_points, consumption_order(life.now.lot), life.holder
 
 
 def _order_of_record(movement: Movement) -> tuple[bool, datetime, UUID, int]:

@@ -1,26 +1,109 @@
-"""Reading a contact's accounts as of any instant of both time axes; what that means is `asof`'s.
+"""Reading a contact's facts as of any instant of both time axes; what they come to is `asof`'s.
 
-The one hard idea: an answer about what the books knew at an instant must never change, so it is
+The one hard idea: an answer about what the books knew at an instant must never change. So it is
 given only once no posting that might still be recorded before that instant holds the holder's lock.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+import asyncpg
 
 from ledger.asof import AccountAsOf, as_of
 from ledger.connection import Connection
+from ledger.explaining import sum_of
+from ledger.facts import Transaction
 from ledger.history import recorded_of
 from ledger.identity import ContactId, DefinitionId, HolderId, TenantId
 
-HOLDER_SETTLED = """
-    -- The holder, once no posting that may still be recorded in the past holds its lock.
-    select holder.id from ledger.contact join ledger.holder on holder.id = contact.holder_id
-    where contact.tenant_id = $1 and contact.contact_id = $2
-    for share of holder
+HISTORY_MAX: Final = 50_000
+"""Transactions of one person that are read at once; more belong into an export."""
+
+HOLDERS_KNOWN = """
+    -- A contact's holder, with all that were merged into it; once no posting that may still be
+    -- recorded in the past holds their locks. Index: contact_pk, holder_pk, holder_merged_into_idx.
+    with recursive person as (
+        select holder_id as id from ledger.contact where tenant_id = $1 and contact_id = $2
+        union
+        select holder.id from person join ledger.holder on holder.merged_into = person.id
+    )
+    select holder.id, holder.number from ledger.holder
+    where holder.id in (select id from person)
+    order by holder.id for share of holder
 """
+
+HOLDER = "select id, number from ledger.holder where id = $1 for share"
 
 
 class FutureRecordError(ValueError):
     """An answer was asked for about what the books will know; they only know what they know."""
+
+
+class HistoryTooLongError(Exception):
+    """A person has more transactions than can be looked at in one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All that the books knew of a person.
+
+    Attributes:
+        chains: Of the holders that are this person, in the order of their numbers.
+        now: The books' clock at the instant of reading.
+    """
+
+    chains: tuple[tuple[Transaction, ...], ...]
+    now: datetime
+
+
+async def told_of(
+    connection: Connection,
+    tenant: TenantId,
+    contact: ContactId,
+    *,
+    recorded_at: datetime | None = None,
+    now: datetime | None = None,
+) -> Told:
+    """All that the books knew of a contact at `recorded_at` (default: that they know now).
+
+    Raises `FutureRecordError` for a `recorded_at` that is still to come, and `HistoryTooLongError`
+    for a person with more than `HISTORY_MAX` transactions.
+    """
+    rows = await connection.fetch(HOLDERS_KNOWN, tenant, contact)
+    clock = now or await connection.fetchval("select clock_timestamp()")
+    if recorded_at is not None and recorded_at > clock:
+        raise FutureRecordError("recordedAt must not be in the future")
+    return await _told(connection, rows, clock, recorded_at)
+
+
+async def told_of_holder(connection: Connection, holder: HolderId) -> Told:
+    """All that the books know of one holder. Raises `HistoryTooLongError` as `told_of` does."""
+    rows = await connection.fetch(HOLDER, holder)
+    clock = await connection.fetchval("select clock_timestamp()")
+    return await _told(connection, rows, clock, None)
+
+
+async def _told(
+    connection: Connection,
+    rows: Sequence[asyncpg.Record],
+    clock: datetime,
+    recorded_at: datetime | None,
+) -> Told:
+    if sum(row["number"] for row in rows) > HISTORY_MAX:
+        raise HistoryTooLongError(f"there are more than {HISTORY_MAX} transactions")
+    holders = [HolderId(row["id"]) for row in rows]
+    recorded = await recorded_of(connection, holders)
+    chains = (
+        tuple(
+            one.transaction
+            for one in recorded[holder]
+            if recorded_at is None or one.transaction.recorded_at <= recorded_at
+        )
+        for holder in holders
+    )
+    return Told(tuple(chain for chain in chains if chain), clock)
 
 
 async def accounts_as_of(
@@ -35,15 +118,34 @@ async def accounts_as_of(
 ) -> list[AccountAsOf]:
     """A contact's accounts at an instant of either axis (default for each: now).
 
-    Raises `FutureRecordError` for a `recorded_at` that is still to come.
+    Raises as `told_of` does.
     """
-    holder = await connection.fetchval(HOLDER_SETTLED, tenant, contact)
-    if holder is None:
-        return []
-    clock = now or await connection.fetchval("select clock_timestamp()")
-    if recorded_at is not None and recorded_at > clock:
-        raise FutureRecordError("recordedAt must not be in the future")
-    chain = (await recorded_of(connection, [HolderId(holder)]))[HolderId(holder)]
-    told = [recorded.transaction for recorded in chain]
-    found = as_of(told, effective_at or clock, recorded_at)
-    return [account for account in found if definition in (None, account.definition)]
+    told = await told_of(connection, tenant, contact, recorded_at=recorded_at, now=now)
+    return accounts_in(told, effective_at, recorded_at, definition)
+
+
+def accounts_in(
+    told: Told,
+    effective_at: datetime | None,
+    recorded_at: datetime | None,
+    definition: DefinitionId | None = None,
+) -> list[AccountAsOf]:
+    """The accounts that a person's facts make up, one for each kind of points."""
+    found: dict[DefinitionId, AccountAsOf] = {}
+    for chain in told.chains:
+        for account in as_of(chain, effective_at or told.now, recorded_at):
+            if definition in (None, account.definition):
+                other = found.get(account.definition)
+                found[account.definition] = account if other is None else _joined(other, account)
+    return [account for _, account in sorted(found.items())]
+
+
+def _joined(one: AccountAsOf, other: AccountAsOf) -> AccountAsOf:
+    return AccountAsOf(
+        one.definition,
+        sum_of((one.balance, other.balance)),
+        one.lots + other.lots,
+        one.effective_at,
+        one.recorded_at,
+        one.due + other.due,
+    )

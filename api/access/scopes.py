@@ -17,7 +17,7 @@ class Scope(StrEnum):
     TRANSACTIONS_READ = "transactions:read"
     """Read transactions, one by one and by contact."""
     BALANCES_READ = "balances:read"
-    """Read a contact's balances."""
+    """Read a contact's balances and lots."""
     FINANCE_READ = "finance:read"
     """Read what the whole program owes: trial balance and reports."""
     SYNC_RUN = "sync:run"

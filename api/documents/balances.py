@@ -1,11 +1,13 @@
 """What a contact has, as it is answered."""
 
+from datetime import datetime
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from api.documents.forms import Amount, Guid, Instant, exactly
+from ledger.facts import Balance
 from ledger.policies import Definition
-from ledger.reading import AccountBalance
 
 
 class AccountDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -29,31 +31,31 @@ class AccountDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
 
 
 class BalancesDocument(msgspec.Struct, frozen=True, rename="camel"):
-    """A contact's points of each definition: zeros for one who never had any."""
+    """A contact's points of each definition: zeros for one who never had any.
+
+    Attributes:
+        effective_at: The moment that was looked at, where one was asked for.
+        recorded_at: As far as the books knew when, where that was asked for.
+    """
 
     contact_id: Guid
     balances: tuple[AccountDocument, ...]
+    effective_at: Instant | UnsetType = UNSET
+    recorded_at: Instant | UnsetType = UNSET
 
 
-def account_document(definition: Definition, found: AccountBalance | None) -> AccountDocument:
+def account_document(
+    definition: Definition, balance: Balance | None, next_change_at: datetime | None = None
+) -> AccountDocument:
     """A contact's points of a definition; zeros where there is no account."""
     scale = definition.scale
-    if found is None:
-        zero = exactly(0, scale)
-        return AccountDocument(
-            definition_id=definition.engage_id,
-            name=definition.name,
-            available=zero,
-            pending=zero,
-            held=zero,
-            debt=zero,
-        )
+    available, pending, held, debt = balance or (0, 0, 0, 0)
     return AccountDocument(
         definition_id=definition.engage_id,
         name=definition.name,
-        available=exactly(found.balance.available, scale),
-        pending=exactly(found.balance.pending, scale),
-        held=exactly(found.balance.held, scale),
-        debt=exactly(found.balance.debt, scale),
-        next_change_at=UNSET if found.next_due_at is None else found.next_due_at,
+        available=exactly(available, scale),
+        pending=exactly(pending, scale),
+        held=exactly(held, scale),
+        debt=exactly(debt, scale),
+        next_change_at=UNSET if next_change_at is None else next_change_at,
     )

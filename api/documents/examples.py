@@ -204,7 +204,10 @@ BATCH_ANSWER: Final[dict[str, Any]] = {
     ],
 }
 
-PAGE_ANSWER: Final[dict[str, Any]] = {"transactions": [EARN_ANSWER], "nextCursor": "MTo0MQ"}
+PAGE_ANSWER: Final[dict[str, Any]] = {
+    "transactions": [EARN_ANSWER],
+    "nextCursor": "MTowMTlhYTVjNC0zZjFlLTdjM2EtOWQ1Mi02ZjBiOGQ1YTJjMTE",
+}
 
 BALANCES_ANSWER: Final[dict[str, Any]] = {
     "contactId": CONTACT,
@@ -220,3 +223,120 @@ BALANCES_ANSWER: Final[dict[str, Any]] = {
         }
     ],
 }
+
+LOT: Final[dict[str, Any]] = {
+    "transactionId": "019aa5c4-3f1e-7c3a-9d52-6f0b8d5a2c11",
+    "kind": "earn",
+    "definitionId": 1,
+    "amount": 250,
+    "effectiveAt": "2026-11-21T09:30:00Z",
+    "validFrom": "2026-11-21T09:30:00Z",
+    "validTo": "2028-12-31T23:00:00Z",
+    "available": 150,
+    "pending": 0,
+    "held": 0,
+    "lapsed": 0,
+    "spent": 100,
+}
+
+LOTS_ANSWER: Final[dict[str, Any]] = {
+    "contactId": CONTACT,
+    "effectiveAt": "2026-11-21T12:00:00Z",
+    "lots": [LOT],
+}
+
+HOLDS_ANSWER: Final[dict[str, Any]] = {
+    "contactId": CONTACT,
+    "holds": [
+        {
+            "holdId": "019aa5c9-7e02-7d11-8a0e-2f4c1b7d9e55",
+            "definitionId": 1,
+            "amount": 100,
+            "effectiveAt": "2026-11-21T09:50:00Z",
+            "recordedAt": "2026-11-21T09:50:00.081245Z",
+            "holdExpiresAt": "2026-11-21T10:05:00Z",
+            "source": "shop",
+            "idempotencyKey": "checkout-77310",
+            "description": "Checkout 77310",
+        }
+    ],
+}
+
+EXPLANATION_ANSWER: Final[dict[str, Any]] = {
+    "contactId": CONTACT,
+    "definitionId": 1,
+    "name": "Points",
+    "effectiveAt": "2026-11-21T12:00:00Z",
+    "balance": {"available": 150, "pending": 0, "held": 0, "debt": 0},
+    "lots": [
+        {
+            "lot": LOT,
+            "description": "Purchase in store 12",
+            "steps": [
+                {
+                    "transactionId": "019aa5d1-02b8-7f64-b1c7-5d7e0a9c3f12",
+                    "kind": "redeem",
+                    "effectiveAt": "2026-11-21T10:12:00Z",
+                    "recordedAt": "2026-11-21T10:12:00.340911Z",
+                    "from": "available",
+                    "to": "redeemed",
+                    "amount": 100,
+                }
+            ],
+        }
+    ],
+    "transactions": [
+        {
+            "transactionId": "019aa5d1-02b8-7f64-b1c7-5d7e0a9c3f12",
+            "kind": "redeem",
+            "net": -100,
+            "effectiveAt": "2026-11-21T10:12:00Z",
+            "recordedAt": "2026-11-21T10:12:00.340911Z",
+            "source": "app",
+            "description": "Gift card",
+            "sources": [
+                {
+                    "transactionId": "019aa5c4-3f1e-7c3a-9d52-6f0b8d5a2c11",
+                    "amount": 100,
+                    "from": "available",
+                    "to": "redeemed",
+                }
+            ],
+        },
+        {
+            "transactionId": "019aa5c4-3f1e-7c3a-9d52-6f0b8d5a2c11",
+            "kind": "earn",
+            "net": 250,
+            "effectiveAt": "2026-11-21T09:30:00Z",
+            "recordedAt": "2026-11-21T09:30:02.114083Z",
+            "source": "pos",
+            "description": "Purchase in store 12",
+            "reference": "20261121-000417",
+            "sources": [],
+        },
+    ],
+}
+
+FRIEND: Final = "7c2e4b0a-91d3-4f5e-a6b8-30f1d2c4e596"
+
+MERGE: Final[dict[str, Any]] = {
+    "into": FRIEND,
+    "idempotencyKey": "merge-20261121-7",
+    "actor": "support desk",
+}
+
+MERGE_ANSWER: Final[dict[str, Any]] = {
+    "contactId": CONTACT,
+    "into": FRIEND,
+    "transactions": [],
+}
+
+CLOSING: Final[dict[str, Any]] = {
+    "idempotencyKey": "left-20261121-1001",
+    "source": "crm",
+    "description": "Membership ended",
+}
+
+CLOSING_ANSWER: Final[dict[str, Any]] = {"contactId": CONTACT, "transactions": []}
+
+ERASURE_ANSWER: Final[dict[str, Any]] = {"contactId": CONTACT, "wasKnown": True, "merged": []}

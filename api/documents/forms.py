@@ -73,7 +73,12 @@ PAGE_MAX: Final = 200
 
 PageLimit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 
+ExplanationLimit = Annotated[int, Meta(ge=1, le=1000)]
+
 CursorWord = Annotated[str, Meta(min_length=1, max_length=64)]
+
+Flag = Annotated[str, Meta(extra_json_schema={"enum": ["true", "false"]})]
+"""Yes or no, in an address."""
 
 IdempotencyKey = Annotated[
     str,

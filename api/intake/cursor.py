@@ -6,7 +6,7 @@ therefore it carries the number of its form.
 
 import base64
 import binascii
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from api.intake.checks import Finding
@@ -22,8 +22,18 @@ REFUSED: Final[Finding] = (
 )
 
 
-def write_cursor(place: int | UUID) -> str:
-    """The cursor of the page that begins after what has this number or id."""
+class LotPlace(NamedTuple):
+    """A lot in a list: by the transaction that issued it, and its number."""
+
+    issued_by: UUID
+    lot: int
+
+    def __str__(self) -> str:
+        return f"{self.issued_by.hex}.{self.lot}"
+
+
+def write_cursor(place: int | UUID | LotPlace) -> str:
+    """The cursor of the page that begins after what has this number, id or place."""
     return base64.urlsafe_b64encode(f"{FORM}:{place}".encode()).decode().rstrip("=")
 
 
@@ -45,6 +55,18 @@ def cursor_id(cursor: str) -> UUID | None:
     return identifier if write_cursor(identifier) == cursor else None
 
 
+def cursor_lot(cursor: str) -> LotPlace | None:
+    """The lot of a cursor; `None` for what is no cursor, or one of another list."""
+    issued_by, _, number = (_place(cursor) or "").partition(".")
+    if not number.isdecimal() or int(number) > NUMBER_MAX:
+        return None
+    try:
+        place = LotPlace(UUID(issued_by), int(number))
+    except ValueError:
+        return None
+    return place if write_cursor(place) == cursor else None
+
+
 def number_cursor(value: object) -> Finding | None:
     """Whether a parameter is the cursor of a list by number."""
     return REFUSED if cursor_number(str(value)) is None else None
@@ -53,6 +75,11 @@ def number_cursor(value: object) -> Finding | None:
 def id_cursor(value: object) -> Finding | None:
     """Whether a parameter is the cursor of a list by id."""
     return REFUSED if cursor_id(str(value)) is None else None
+
+
+def lot_cursor(value: object) -> Finding | None:
+    """Whether a parameter is the cursor of a list of lots."""
+    return REFUSED if cursor_lot(str(value)) is None else None
 
 
 def _place(cursor: str) -> str | None:

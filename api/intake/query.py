@@ -94,3 +94,10 @@ def count_up_to(maximum: int) -> Check:
         return None
 
     return check
+
+
+def flag(value: object) -> Finding | None:
+    """Yes or no, written in an address."""
+    if value in {"true", "false"}:
+        return None
+    return FieldCode.VALUE_UNKNOWN, "must be true or false"

@@ -97,6 +97,13 @@ DEFINITION_UNKNOWN: Final = ProblemType(
     "The tenant has no such point definition",
     "`definitionId` names none of the definitions of the key's tenant in `pointmaster.toml`.",
 )
+HISTORY_TOO_LONG: Final = ProblemType(
+    "history_too_long",
+    422,
+    "The history is too long to be looked at in one request",
+    "The contact has more transactions than are read at once. Its balances as they stand and its "
+    "transactions page by page can be read; for the rest there is `pointmaster export`.",
+)
 TOO_MANY_REQUESTS: Final = ProblemType(
     "too_many_requests",
     429,
@@ -346,6 +353,7 @@ CATALOGUE: Final[dict[str, ProblemType]] = {
         DEFINITION_UNKNOWN,
         *RULES,
         BATCH_NOT_BOOKED,
+        HISTORY_TOO_LONG,
         TOO_MANY_REQUESTS,
         INTERNAL,
         UNAVAILABLE,

@@ -27,6 +27,7 @@ class FieldCode(StrEnum):
     TIME_INVALID = "time_invalid"
     TIME_NAIVE = "time_naive"
     TIME_OUT_OF_RANGE = "time_out_of_range"
+    TIME_IN_FUTURE = "time_in_future"
     AMOUNT_NOT_PLAIN = "amount_not_plain"
     AMOUNT_BEYOND_SCALE = "amount_beyond_scale"
     AMOUNT_TOO_LARGE = "amount_too_large"
@@ -65,6 +66,10 @@ EXPLANATIONS: Final[dict[FieldCode, str]] = {
         "would be guessed at, wrongly twice a year."
     ),
     FieldCode.TIME_OUT_OF_RANGE: "The time is before 1970 or not before the year 3000.",
+    FieldCode.TIME_IN_FUTURE: (
+        "The time lies ahead. What will be at an instant can be asked for, by `effectiveAt`; what "
+        "the books will know then can't."
+    ),
     FieldCode.AMOUNT_NOT_PLAIN: (
         "The amount is no plain JSON number: no text, exponent, leading zero, NaN or infinity."
     ),

@@ -4,9 +4,13 @@ The one hard idea: a contact nobody posted for yet is no error: it has no points
 for anyone's balance, and learns nothing about who exists elsewhere.
 """
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 
 from litestar import Request, Response, get
+from msgspec import UNSET
 
 from api.access.guard import bearer_of, needs
 from api.access.scopes import Scope
@@ -22,20 +26,36 @@ from api.documents.forms import (
     PageLimit,
 )
 from api.documents.transactions import TransactionPage
-from api.intake.cursor import cursor_number, number_cursor, write_cursor
+from api.intake.as_of import AS_OF_CHECKS, EFFECTIVE_AT, RECORDED_AT, read_as_of, unknown_yet
+from api.intake.cursor import REFUSED, cursor_id, id_cursor, write_cursor
 from api.intake.query import count_up_to, definition_number, path_guid, read_query
 from api.intake.understanding import definition_of
 from api.openapi.operation import Answer, Operation, Parameter, described
 from api.problems import catalogue
+from api.problems.fields import FieldError
+from api.problems.problem import ProblemError, invalid
 from api.routes.transactions import document_of
 from api.service import Service, service_of
-from ledger.identity import ContactId, TenantId
+from ledger.facts import Balance
+from ledger.identity import ContactId, DefinitionId, TenantId
+from ledger.person_history import NoSuchPlaceError, transactions_of
 from ledger.policies import Definition
-from ledger.reading import balances, transactions_of
+from ledger.reading import balances, contacts_of
+from ledger.reading_as_of import FutureRecordError, HistoryTooLongError, accounts_as_of
 
 CONTACT: Final = Parameter("contactId", "path", Guid, "The contact in Engage.", required=True)
 DEFINITION: Final = Parameter(
     "definitionId", "query", DefinitionNumber, "Only points of this definition."
+)
+LIMIT: Final = Parameter(
+    "limit", "query", PageLimit, f"Entries a page; {PAGE_DEFAULT} if left out."
+)
+CURSOR: Final = Parameter("cursor", "query", CursorWord, "`nextCursor` of the page before.")
+
+AS_OF_PROBLEMS: Final = (
+    catalogue.REQUEST_INVALID,
+    catalogue.DEFINITION_UNKNOWN,
+    catalogue.HISTORY_TOO_LONG,
 )
 
 GET_BALANCES: Final = Operation(
@@ -43,15 +63,16 @@ GET_BALANCES: Final = Operation(
     tag="Contacts",
     summary="Read a contact's balances",
     description=(
-        "What the contact has at this instant of each of the tenant's definitions, points that "
-        "became valid or lapsed up to now included."
+        "What the contact has of each of the tenant's definitions, points that became valid or "
+        "lapsed up to that moment included: now or, by `effectiveAt` and `recordedAt`, at any "
+        "moment, past or future, as the books know it now or knew it then."
     ),
     scope=Scope.BALANCES_READ,
-    parameters=(CONTACT, DEFINITION),
+    parameters=(CONTACT, DEFINITION, EFFECTIVE_AT, RECORDED_AT),
     answers=(
         Answer(200, "One entry a definition.", BalancesDocument, example=examples.BALANCES_ANSWER),
     ),
-    problems=(catalogue.REQUEST_INVALID, catalogue.DEFINITION_UNKNOWN),
+    problems=AS_OF_PROBLEMS,
 )
 
 LIST_TRANSACTIONS: Final = Operation(
@@ -60,24 +81,19 @@ LIST_TRANSACTIONS: Final = Operation(
     summary="List a contact's transactions",
     description=(
         "The last recorded first, page by page: hand `nextCursor` back as `cursor` until there is "
-        "none. Pages don't shift when new transactions are booked meanwhile."
+        "none. Pages don't shift when new transactions are booked meanwhile. Those of contacts "
+        "that were merged into this one are among them, each with the contact it was booked for."
     ),
     scope=Scope.TRANSACTIONS_READ,
-    parameters=(
-        CONTACT,
-        DEFINITION,
-        Parameter("limit", "query", PageLimit, f"Transactions a page; {PAGE_DEFAULT} if left out."),
-        Parameter("cursor", "query", CursorWord, "`nextCursor` of the page before."),
-    ),
+    parameters=(CONTACT, DEFINITION, LIMIT, CURSOR),
     answers=(Answer(200, "A page.", TransactionPage, example=examples.PAGE_ANSWER),),
     problems=(catalogue.REQUEST_INVALID, catalogue.DEFINITION_UNKNOWN),
 )
 
-
 LIST_CHECKS: Final = {
     "definitionId": definition_number,
     "limit": count_up_to(PAGE_MAX),
-    "cursor": number_cursor,
+    "cursor": id_cursor,
 }
 
 
@@ -90,16 +106,23 @@ async def get_contact_balances(request: Request[Any, Any, Any]) -> Response[byte
     """Read what a contact has."""
     service, tenant = service_of(request), bearer_of(request).tenant
     contact = ContactId(path_guid(request, "contactId"))
-    query = read_query(request, {"definitionId": definition_number})
-    only = _definition(service, tenant, query)
+    query = read_query(request, {"definitionId": definition_number, **AS_OF_CHECKS})
+    only, as_of = only_definition(service, tenant, query), read_as_of(query)
+    definition = None if only is None else only.id
+    held: dict[DefinitionId, tuple[Balance, datetime | None]]
     async with service.pool.acquire() as connection:
-        found = await balances(
-            connection, tenant, contact, definition=None if only is None else only.id
-        )
-    held = {one.definition: one for one in found}
+        if as_of.is_now:
+            found = await balances(connection, tenant, contact, definition=definition)
+            held = {one.definition: (one.balance, one.next_due_at) for one in found}
+        else:
+            with answering_as_of():
+                stood = await accounts_as_of(
+                    connection, tenant, contact, definition=definition, **as_of._asdict()
+                )
+            held = {one.definition: (one.balance, None) for one in stood}
     definitions = [only] if only else service.catalogue.definitions_of(tenant)
-    accounts = tuple(account_document(one, held.get(one.id)) for one in definitions)
-    return answer(BalancesDocument(contact, accounts))
+    accounts = tuple(account_document(one, *held.get(one.id, (None,))) for one in definitions)
+    return answer(BalancesDocument(contact, accounts, *(at or UNSET for at in as_of)))
 
 
 @get(
@@ -111,33 +134,46 @@ async def list_contact_transactions(request: Request[Any, Any, Any]) -> Response
     """Read a page of a contact's transactions."""
     service, tenant = service_of(request), bearer_of(request).tenant
     contact = ContactId(path_guid(request, "contactId"))
-    query = read_query(
-        request,
-        {
-            "definitionId": definition_number,
-            "limit": count_up_to(PAGE_MAX),
-            "cursor": number_cursor,
-        },
-    )
-    only = _definition(service, tenant, query)
+    query = read_query(request, LIST_CHECKS)
+    only = only_definition(service, tenant, query)
     limit = int(query.get("limit", PAGE_DEFAULT))
     async with service.pool.acquire() as connection:
-        found = await transactions_of(
-            connection,
-            tenant,
-            contact,
-            definition=None if only is None else only.id,
-            before=cursor_number(query["cursor"]) if "cursor" in query else None,
-            limit=limit + 1,
-        )
-    page = found[:limit]
-    documents = tuple(document_of(service, one, contact) for one in page)
+        try:
+            found = await transactions_of(
+                connection,
+                tenant,
+                contact,
+                definition=None if only is None else only.id,
+                after=cursor_id(query["cursor"]) if "cursor" in query else None,
+                limit=limit + 1,
+            )
+        except NoSuchPlaceError:
+            raise invalid([FieldError("cursor", *REFUSED)]) from None
+        page = found[:limit]
+        holders = {one.holder for one in page}
+        # Asked only where it can be another: of one chain all is booked for one contact.
+        contacts = await contacts_of(connection, list(holders)) if len(holders) > 1 else {}
+    documents = tuple(document_of(service, one, contacts.get(one.holder, contact)) for one in page)
     if len(found) > limit:
-        return answer(TransactionPage(documents, write_cursor(page[-1].number)))
+        return answer(TransactionPage(documents, write_cursor(page[-1].id)))
     return answer(TransactionPage(documents))
 
 
-def _definition(service: Service, tenant: TenantId, query: dict[str, str]) -> Definition | None:
+def only_definition(
+    service: Service, tenant: TenantId, query: Mapping[str, str]
+) -> Definition | None:
+    """The definition that a query asks for, if it asks for one."""
     if "definitionId" not in query:
         return None
     return definition_of(int(query["definitionId"]), tenant, service.catalogue)
+
+
+@contextmanager
+def answering_as_of() -> Iterator[None]:
+    """Turn what a reading as of an instant may refuse into its problem."""
+    try:
+        yield
+    except FutureRecordError:
+        raise unknown_yet() from None
+    except HistoryTooLongError as too_long:
+        raise ProblemError(catalogue.HISTORY_TOO_LONG, str(too_long)) from None

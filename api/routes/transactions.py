@@ -73,13 +73,17 @@ POST_ONE: Final = Operation(
     problems=(*POSTING_PROBLEMS, catalogue.DEFINITION_UNKNOWN, *catalogue.RULES),
 )
 
+TRANSACTION: Final = Parameter(
+    "transactionId", "path", Guid, "The transaction's id.", required=True
+)
+
 GET_ONE: Final = Operation(
     id="getTransaction",
     tag="Transactions",
     summary="Read a transaction by its id",
     description="The transaction as it was answered when it was booked.",
     scope=Scope.TRANSACTIONS_READ,
-    parameters=(Parameter("transactionId", "path", Guid, "The transaction's id.", required=True),),
+    parameters=(TRANSACTION,),
     answers=(Answer(200, "The transaction.", TransactionDocument, example=examples.EARN_ANSWER),),
     problems=(catalogue.REQUEST_INVALID, catalogue.NOT_FOUND),
 )

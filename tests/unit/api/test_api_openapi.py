@@ -26,6 +26,8 @@ def test_operation_ids_are_a_contract() -> None:
     assert len(ids) == len(set(ids))
     assert set(ids) == {
         "eraseRelayCustomers",
+        "explainContactPoints",
+        "explainTransaction",
         "getContactBalances",
         "getLiveness",
         "getMetrics",
@@ -44,6 +46,8 @@ def test_operation_ids_are_a_contract() -> None:
         "greetRelaySource",
         "greetRelaySourceByToken",
         "listAdjustments",
+        "listContactHolds",
+        "listContactLots",
         "listContactTransactions",
         "listRelayEvents",
         "listSyncBatches",

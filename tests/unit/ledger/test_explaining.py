@@ -131,7 +131,7 @@ def check(found: Explanation) -> None:
             if (movement.holder, source.lot) == (one.holder, one.issue.lot)
         )
         assert taken == sum(step.amount for step in one.steps)
-    holds = [one.held_points > 0 for one in lives]
+    holds = [one.standing > 0 for one in lives]
     assert holds == sorted(holds, reverse=True)
 
 
