@@ -9,7 +9,7 @@ the open period and remembers when it truly happened.
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.connection import Connection
 from ledger.identity import TenantId
@@ -38,6 +38,20 @@ INSERT_PERIOD = """
 """
 
 
+PERIODS = """
+    -- What a tenant has closed, the latest first. Index: period_pk.
+    select closed_until, closed_at from ledger.period where tenant_id = $1
+    order by closed_until desc
+"""
+
+
+class Period(NamedTuple):
+    """A closing: up to where, and when."""
+
+    closed_until: datetime
+    closed_at: datetime
+
+
 class PeriodError(ValueError):
     """A period that can't be closed as asked."""
 
@@ -58,6 +72,12 @@ async def closed_until(
     """Up to where the books of these tenants are closed; to be asked under their locks."""
     rows = await connection.fetch(CLOSED_UNTIL, list(tenants))
     return {TenantId(row["tenant_id"]): row["closed_until"] for row in rows}
+
+
+async def periods_of(connection: Connection, tenant: TenantId) -> list[Period]:
+    """Every closing of a tenant's books, the latest first."""
+    rows = await connection.fetch(PERIODS, tenant)
+    return [Period(row["closed_until"], row["closed_at"]) for row in rows]
 
 
 async def close_until(

@@ -148,9 +148,13 @@ def _parameter(parameter: Parameter, schemas: Schemas) -> dict[str, Any]:
 
 
 def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        str(answer.status): _answer(answer, schemas) for answer in operation.answers
-    }
+    found: dict[str, Any] = {}
+    for answer in operation.answers:
+        one = _answer(answer, schemas)
+        known = found.setdefault(str(answer.status), one)
+        if known is not one:
+            # The same answer in another form.
+            known["content"] |= one["content"]
     by_status: dict[int, list[ProblemType]] = {}
     for problem in problems_of(operation):
         by_status.setdefault(problem.status, []).append(problem)

@@ -104,6 +104,13 @@ HISTORY_TOO_LONG: Final = ProblemType(
     "The contact has more transactions than are read at once. Its balances as they stand and its "
     "transactions page by page can be read; for the rest there is `pointmaster export`.",
 )
+PERIOD_NOT_CLOSABLE: Final = ProblemType(
+    "period_not_closable",
+    409,
+    "The period can't be closed",
+    "A period can be closed once it is over, and only beyond what is closed already. Nothing "
+    "changed; `GET /v1/finance/periods` shows what is closed.",
+)
 TOO_MANY_REQUESTS: Final = ProblemType(
     "too_many_requests",
     429,
@@ -354,6 +361,7 @@ CATALOGUE: Final[dict[str, ProblemType]] = {
         *RULES,
         BATCH_NOT_BOOKED,
         HISTORY_TOO_LONG,
+        PERIOD_NOT_CLOSABLE,
         TOO_MANY_REQUESTS,
         INTERNAL,
         UNAVAILABLE,

@@ -25,9 +25,11 @@ def test_operation_ids_are_a_contract() -> None:
     ids = [operation.id for _, _, operation in operations()]
     assert len(ids) == len(set(ids))
     assert set(ids) == {
+        "closePeriod",
         "eraseRelayCustomers",
         "explainContactPoints",
         "explainTransaction",
+        "getAgeing",
         "getContactBalances",
         "getLiveness",
         "getMetrics",
@@ -38,6 +40,7 @@ def test_operation_ids_are_a_contract() -> None:
         "getReadiness",
         "getRelayEvent",
         "getRelayStatus",
+        "getRollForward",
         "getSyncRun",
         "getSyncStatus",
         "getTransaction",
@@ -45,10 +48,12 @@ def test_operation_ids_are_a_contract() -> None:
         "getTrialBalance",
         "greetRelaySource",
         "greetRelaySourceByToken",
+        "listAccountBalances",
         "listAdjustments",
         "listContactHolds",
         "listContactLots",
         "listContactTransactions",
+        "listPeriods",
         "listRelayEvents",
         "listSyncBatches",
         "listSyncRuns",
