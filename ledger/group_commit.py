@@ -48,13 +48,13 @@ LOST_CONNECTION: Final = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.InternalClientError,  # how a server's farewell that crosses a query shows
     ConnectionError,
 )
 
 NOBODYS_FAULT: Final = (
     *LOST_CONNECTION,
     OSError,  # a statement that timed out, too: sent again, it would only hold the lane longer
-    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
