@@ -68,6 +68,7 @@ REST = re.compile(
     rf" (?:as (?P<name>[A-Z]\d?)|from (?P<start>{DAY})|until (?P<end>{DAY}|never)"
     r"|(?P<debt>allowing debt)|(?P<strict>strictly))"
 )
+MERGED = re.compile(r"(?P<one>\w+) turns out to be (?P<into>\w+)\Z")
 CLOSED = re.compile(rf"the books are closed up to (?P<until>{DAY})\Z")
 CLAIM = re.compile(
     rf"(?:on (?P<at>{DAY})(?:,? as known on (?P<known>{DAY}))?:? )?"
@@ -101,6 +102,12 @@ class Line:
         """Up to where the line closes the books, if it does."""
         found = CLOSED.match(self.what)
         return when(found["until"]) if found else None
+
+    @property
+    def merges(self) -> tuple[ContactId, ContactId] | None:
+        """Which contact it makes which other one, if it does."""
+        found = MERGED.match(self.what)
+        return (PLACES[found["one"]][0], PLACES[found["into"]][0]) if found else None
 
 
 @dataclass(frozen=True)
@@ -168,8 +175,8 @@ def policy_of(words: str) -> Policy:
 
 
 def request_of(line: Line, number: int) -> Request | None:
-    """What a line asks of the books; `None` where it only lets time pass or closes a period."""
-    if line.what == "nothing" or line.closes_until:
+    """What a line asks of the books; `None` where it only lets time pass."""
+    if line.what == "nothing":
         return None
     found = WHAT.match(line.what)
     assert found, f"can't be read: {line.what}"

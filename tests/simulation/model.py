@@ -260,6 +260,25 @@ class Model:
         self._enter(there, target, other)
 
 
+def moves_of_everything(model: Model, contact: ContactId, into: ContactId) -> list[Move]:
+    """What a merge asks for: a move of everything of each open account."""
+    giving, taking = model.whose(contact), model.whose(into)
+    return [
+        Move(
+            tenant=model.definitions[definition].tenant,
+            contact=giving,
+            definition=definition,
+            idempotency_key=f"merge {giving}/{definition}",
+            fingerprint=b"merge",
+            source="pointmaster",
+            to_contact=taking,
+            to_definition=definition,
+        )
+        for definition in model.definitions
+        if (account := model.accounts.get((giving, definition))) and not account.closed
+    ]
+
+
 def kind_of(request: Request) -> Kind:
     """The kind of transaction that a request becomes."""
     return Kind[type(request).__name__.upper()]

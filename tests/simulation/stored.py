@@ -21,7 +21,6 @@ from ledger.policies import Definition
 from ledger.postgres import Database
 from ledger.posting import Books
 from ledger.reading_as_of import accounts_as_of
-from ledger.requests import Move
 from ledger.tenants import (
     Catalogue,
     DefinitionDeclaration,
@@ -32,7 +31,7 @@ from ledger.trial_balance import DefinitionTrial, trial_balance
 from tests.simulation.account import Account, Place, Told
 from tests.simulation.comparing import DifferenceError, agree, agree_on_balance, compare_outcome
 from tests.simulation.history import CONTACTS, LATER, definitions, places_of, words
-from tests.simulation.model import Model
+from tests.simulation.model import Model, moves_of_everything
 from tests.simulation.sheet import EMPTY, standing
 from tests.simulation.story import ACTIONS, DAY, RANGES, START, Scene, Step, Storyteller, scenes
 
@@ -59,6 +58,11 @@ def declared(kinds: Sequence[Definition], at: datetime) -> TenantDeclaration:
             for one in kinds
         ),
     )
+
+
+async def declare_kinds(connection: Connection, kinds: Sequence[Definition]) -> Catalogue:
+    """The tenant with these definitions."""
+    return await declare(connection, [declared(kinds, START)])
 
 
 async def declare_shop(connection: Connection, policies: Sequence[int]) -> Catalogue:
@@ -217,20 +221,7 @@ class StoredHistory:
             )
         except NotMergedError as problem:
             outcomes = [problem.refused]
-        moves = [
-            Move(
-                tenant=tenant,
-                contact=giving,
-                definition=definition,
-                idempotency_key=f"{key}/{definition}",
-                fingerprint=b"merge",
-                source="pointmaster",
-                to_contact=taking,
-                to_definition=definition,
-            )
-            for definition in model.definitions
-            if (account := model.accounts.get((giving, definition))) and not account.closed
-        ]
+        moves = moves_of_everything(model, giving, taking)
         if giving == taking:
             agree("a merge with nothing to do", outcomes, [])
             return
