@@ -19,7 +19,7 @@ def live_through(folder: Path, seed: int, steps: int) -> Summary:
 
 
 def test_books_survive_what_kills_clerks_and_server(tmp_path: Path) -> None:
-    summary = live_through(tmp_path, seed=3, steps=300)
+    summary = live_through(tmp_path, seed=3, steps=240)
     assert summary.clerk_deaths > 3
     assert summary.server_deaths > 0
     assert summary.transactions > 150
