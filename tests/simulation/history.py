@@ -108,7 +108,7 @@ class History:
         balance = self.sheet.read(place, now, now)
         agree_on_balance((place, now), balance, account.read(now, now))
         agree((place, now, "lots"), self.sheet.lots(place, now), account.standing_lots(now))
-        at = now + (10 - step.back) * DAY
+        at = some_days_from(now, step)
         known = self.instants[-1 - step.last % len(self.instants)]
         balance = self.sheet.read(place, at, known)
         agree_on_balance((place, at, known), balance, account.read(at, known))
@@ -146,6 +146,12 @@ def tell(policies: Sequence[int], steps: Sequence[Step]) -> History:
     except AssertionError as difference:
         raise DifferenceError("\n".join([str(difference), *history.log])) from None
     return history
+
+
+def some_days_from(now: datetime, step: Step) -> datetime:
+    """An instant in the past or ahead to look at, often a midnight, where boundaries are."""
+    at = now + (10 - step.back) * DAY
+    return at.replace(hour=0, minute=0, second=0, microsecond=0) if step.amount % 2 else at
 
 
 def places_of(request: Request) -> list[Place]:

@@ -30,7 +30,14 @@ from ledger.tenants import (
 from ledger.trial_balance import DefinitionTrial, trial_balance
 from tests.simulation.account import Account, Place, Told
 from tests.simulation.comparing import DifferenceError, agree, agree_on_balance, compare_outcome
-from tests.simulation.history import CONTACTS, LATER, definitions, places_of, words
+from tests.simulation.history import (
+    CONTACTS,
+    LATER,
+    definitions,
+    places_of,
+    some_days_from,
+    words,
+)
 from tests.simulation.model import Model, moves_of_everything
 from tests.simulation.sheet import EMPTY, standing
 from tests.simulation.story import ACTIONS, DAY, RANGES, START, Scene, Step, Storyteller, scenes
@@ -89,7 +96,7 @@ class Proof:
     def chosen(self, step: Step) -> tuple[datetime, datetime]:
         """An instant of effect, some days from now, and one of recording, among those passed."""
         known = self.instants[-1 - step.last % len(self.instants)]
-        return self.instants[-1] + (10 - step.back) * DAY, known
+        return some_days_from(self.instants[-1], step), known
 
     async def compare(self, place: Place, step: Step) -> None:
         """Compare an account as it is now, and as of some instant of either axis."""
