@@ -50,6 +50,11 @@ NEXT_HOLDERS = """
     order by id limit $3
 """
 
+TRANSACTIONS_TO_AUDIT = """
+    select coalesce(sum(number), 0)::bigint from ledger.holder
+    where ($1::smallint is null or tenant_id = $1) and ($2::uuid is null or id > $2)
+"""
+
 ACCOUNTS_OF = "select * from ledger.account where holder_id = any($1::uuid[])"
 LOTS_OF = "select * from ledger.lot where holder_id = any($1::uuid[])"
 HOLDS_OF = "select * from ledger.hold where holder_id = any($1::uuid[])"
@@ -146,13 +151,14 @@ async def check_holders(
     tenant: TenantId | None = None,
     after: HolderId | None = None,
     progress: Callable[[int, int], None] | None = None,
+    reached: Callable[[HolderId], bool] | None = None,
 ) -> AsyncIterator[Finding]:
-    """Audit every holder (after a given one, by id), chunk by chunk."""
-    total: int = await connection.fetchval(
-        "select coalesce(sum(number), 0)::bigint from ledger.holder where $1::smallint is null"
-        " or tenant_id = $1",
-        tenant,
-    )
+    """Audit every holder (after a given one, by id), chunk by chunk.
+
+    `reached` is told the last holder of each chunk, once its findings were told, and answers
+    whether to go on.
+    """
+    total: int = await connection.fetchval(TRANSACTIONS_TO_AUDIT, tenant, after)
     audited = 0
     last: UUID | None = after
     while True:
@@ -167,6 +173,8 @@ async def check_holders(
         audited += sum(holder.number for holder in holders)
         if progress is not None:
             progress(audited, max(total, audited))
+        if reached is not None and not reached(holders[-1].id):
+            return
 
 
 async def _next_holders(

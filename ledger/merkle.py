@@ -6,7 +6,7 @@ itself where the seal carries the heads.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -51,27 +51,45 @@ class Seal(msgspec.Struct, frozen=True, rename="camel"):
     heads: list[Head] | None = None
 
 
-def sealed(heads: Iterable[Head], sealed_at: datetime, *, with_heads: bool) -> Seal:
-    """The seal over chain heads, which come in the order of their holders."""
-    branches: list[list[bytes]] = [[] for _ in range(BRANCHES)]
-    kept: list[Head] = []
-    holders = transactions = 0
-    for head in heads:
-        branches[head.holder.bytes[0]].append(leaf(head))
-        holders += 1
-        transactions += head.number
-        if with_heads:
-            kept.append(head)
-    roots = [merkle_root(leaves) for leaves in branches]
-    return Seal(
-        VERSION,
-        sealed_at,
-        holders,
-        transactions,
-        merkle_root(roots).hex(),
-        [root.hex() for root in roots],
-        kept if with_heads else None,
-    )
+class Tree:
+    """Grows by chain heads, which come in the order of their holders; then it is sealed.
+
+    Only the branch that is growing is in memory, and the heads where they are to be in the seal.
+    """
+
+    def __init__(self, *, with_heads: bool) -> None:
+        self._roots: list[bytes] = []
+        self._leaves: list[bytes] = []
+        self._heads: list[Head] | None = [] if with_heads else None
+        self._holders = 0
+        self._transactions = 0
+
+    def add(self, head: Head) -> None:
+        """Take in the next head."""
+        self._end_branches_before(head.holder.bytes[0])
+        self._leaves.append(leaf(head))
+        self._holders += 1
+        self._transactions += head.number
+        if self._heads is not None:
+            self._heads.append(head)
+
+    def sealed(self, sealed_at: datetime) -> Seal:
+        """The seal over all that was taken in."""
+        self._end_branches_before(BRANCHES)
+        return Seal(
+            VERSION,
+            sealed_at,
+            self._holders,
+            self._transactions,
+            merkle_root(self._roots).hex(),
+            [root.hex() for root in self._roots],
+            self._heads,
+        )
+
+    def _end_branches_before(self, number: int) -> None:
+        while len(self._roots) < number:
+            self._roots.append(merkle_root(self._leaves))
+            self._leaves = []
 
 
 def differences(published: Seal, again: Seal) -> list[Finding]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from ledger.auditing import Finding
 from ledger.connection import Connection
 from ledger.identity import HolderId
-from ledger.merkle import Head, Seal, differences, sealed
+from ledger.merkle import Head, Seal, Tree, differences
 from ledger.periods import settled_now
 
 HEADS_AT = """
@@ -54,8 +54,10 @@ async def make_seal(
 
 async def seal(connection: Connection, sealed_at: datetime, *, with_heads: bool) -> Seal:
     """Seal all that was recorded up to an instant; no posting begun before it may be under way."""
-    heads = [head async for head in heads_at(connection, sealed_at)]
-    return sealed(heads, sealed_at, with_heads=with_heads)
+    tree = Tree(with_heads=with_heads)
+    async for head in heads_at(connection, sealed_at):
+        tree.add(head)
+    return tree.sealed(sealed_at)
 
 
 async def heads_at(connection: Connection, instant: datetime) -> AsyncIterator[Head]:

@@ -18,10 +18,12 @@ from rich.console import Console
 
 from api.access.stored import KeyUnknownError
 from api.configuration import Configuration, ConfigurationError, load
-from api.service import NotMigratedError, database_of
+from api.service import NotMigratedError, database_of, open_pool
+from api.wires import outbox_of
 from ledger.connection import Connection
-from ledger.postgres import UnsuitableDatabaseError, connect
+from ledger.postgres import Database, UnsuitableDatabaseError, connect
 from ledger.postgres.problems import EmbeddedServerError
+from ledger.posting import Books
 from ledger.tenants import Catalogue, DeclarationError, TenantRecord, declare
 from migrations.upgrade import MigrationError, pending
 from sync.relay.channels.opening import MissingExtraError
@@ -97,20 +99,56 @@ class Opened:
 
     def tenant(self, name: str) -> TenantRecord:
         """A tenant by its name."""
-        found = self.catalogue.tenant(name)
-        if found is None:
-            known = ", ".join(sorted(self.catalogue.tenants)) or "none"
-            raise click.ClickException(f"there is no tenant {name}; there are: {known}")
-        return found
+        return tenant_in(self.catalogue, name)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedBooks:
+    """The books, opened for a command that posts."""
+
+    books: Books
+
+    def tenant(self, name: str) -> TenantRecord:
+        """A tenant by its name."""
+        return tenant_in(self.books.catalogue, name)
+
+
+@contextlib.asynccontextmanager
+async def opened_books(configuration: Configuration) -> AsyncIterator[OpenedBooks]:
+    """The books behind connections of their own; whoever follows them hears of what is posted."""
+    async with migrated(configuration) as database:
+        settings = configuration.database
+        async with open_pool(database.dsn_service, settings.connections) as pool:
+            declarations = [tenant.declaration for tenant in configuration.tenants]
+            async with pool.acquire() as connection:
+                catalogue = await declare(connection, declarations)
+            outbox = outbox_of(configuration, catalogue)
+            yield OpenedBooks(Books(pool, catalogue, outbox=outbox))
+
+
+@contextlib.asynccontextmanager
+async def migrated(configuration: Configuration) -> AsyncIterator[Database]:
+    """The database that the settings name, as long as it is as the code needs it."""
+    async with database_of(configuration.database) as database:
+        missing = await pending(database.dsn_service)
+        if missing:
+            raise NotMigratedError(missing)
+        yield database
+
+
+def tenant_in(catalogue: Catalogue, name: str) -> TenantRecord:
+    """A tenant by its name."""
+    found = catalogue.tenant(name)
+    if found is None:
+        known = ", ".join(sorted(catalogue.tenants)) or "none"
+        raise click.ClickException(f"there is no tenant {name}; there are: {known}")
+    return found
 
 
 @contextlib.asynccontextmanager
 async def opened(configuration: Configuration) -> AsyncIterator[Opened]:
     """A connection to the books, with the tenants of the configuration in them."""
-    async with database_of(configuration.database) as database:
-        missing = await pending(database.dsn_service)
-        if missing:
-            raise NotMigratedError(missing)
+    async with migrated(configuration) as database:
         connection = await connect(database.dsn_service)
         try:
             declarations = [tenant.declaration for tenant in configuration.tenants]

@@ -23,7 +23,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from api.command_line.context import ASIDE, OUT, Told, run
+from api.command_line.context import ASIDE, OUT, Told, opened_books, run
 from api.configuration import Configuration
 from api.importing.columns import FileKind, HeaderError
 from api.importing.register import OtherNameError, begin, count_booked
@@ -34,7 +34,6 @@ from api.importing.source import Source, SourceError, hash_of, open_source
 from api.importing.tally import Tally
 from api.intake.checks import text
 from api.parquet import ParquetMissingError
-from api.service import Role, open_service
 from ledger.amounts import format_amount
 from ledger.connection import Pool
 from ledger.tenants import Catalogue
@@ -135,28 +134,23 @@ def _rejects_path(file: Path, wanted: Path | None, *, dry_run: bool) -> Path | N
 
 
 async def _import(configuration: Configuration, wishes: Wishes) -> Tally:
-    async with open_service(configuration, role=Role.API) as service:
-        record = service.catalogue.tenant(wishes.tenant)
-        if record is None:
-            known = ", ".join(sorted(service.catalogue.tenants)) or "none"
-            raise click.ClickException(f"there is no tenant {wishes.tenant}; there are: {known}")
+    async with opened_books(configuration) as opened:
+        record, books = opened.tenant(wishes.tenant), opened.books
         with _Bar() as bar, open_source(wishes.path, wishes.kind) as source:
             name = wishes.name or bar.hash(wishes.path)
-            work = Import(
-                service.books, record.id, name, post=not wishes.dry_run, progress=bar.advance
-            )
+            work = Import(books, record.id, name, post=not wishes.dry_run, progress=bar.advance)
             is_end = False
             try:
                 with writing_rejects(wishes.rejects, source) as rejects:
                     if wishes.dry_run:
                         await work.run(source, rejects)
                     else:
-                        await _registered(work, wishes, source, rejects, service.books.pool)
+                        await _registered(work, wishes, source, rejects, books.pool)
                 is_end = True
             finally:
                 bar.close()
                 if work.tally.read:
-                    _show(work, wishes, service.catalogue, bar.seconds, is_end=is_end)
+                    _show(work, wishes, books.catalogue, bar.seconds, is_end=is_end)
         return work.tally
 
 
