@@ -24,6 +24,7 @@ from api.openapi.operation import OPERATION, Operation
 from api.openapi.page import render_page
 from api.routes import (
     adjustments,
+    contact_changes,
     contact_lots,
     contacts,
     documentation,
@@ -52,6 +53,9 @@ HANDLERS: Final[tuple[HTTPRouteHandler, ...]] = (
     contact_lots.list_contact_lots,
     contact_lots.list_contact_holds,
     explanations.explain_contact_points,
+    contact_changes.merge_contact,
+    contact_changes.close_contact_accounts,
+    contact_changes.delete_contact,
     finance.get_trial_balance,
     finance.get_roll_forward,
     finance.get_ageing,
@@ -87,6 +91,9 @@ HANDLERS: Final[tuple[HTTPRouteHandler, ...]] = (
 )
 """Every door, in the order in which the description tells of them."""
 
+METHODS: Final = ("get", "post", "delete")
+"""What doors are called with; a handler for GET knows HEAD and OPTIONS besides."""
+
 PAGES: Final[tuple[HTTPRouteHandler, ...]] = (
     documentation.get_document,
     documentation.get_page,
@@ -120,6 +127,6 @@ def operations() -> Iterator[tuple[str, str, Operation]]:
         operation = handler.opt.get(OPERATION)
         if not isinstance(operation, Operation):
             raise TypeError(f"{handler.name or handler} has no operation")
-        method = "get" if "GET" in handler.http_methods else "post"
+        method = next(one for one in METHODS if one.upper() in handler.http_methods)
         for path in handler.paths:
             yield method, re.sub(r":[a-z]+\}", "}", path), operation

@@ -71,6 +71,10 @@ class Books:
         self._outbox = outbox or Outbox()
         self._clock = clock
 
+    def own_time(self) -> datetime | None:
+        """The clock that replaces the database's, if one does."""
+        return self._clock() if self._clock else None
+
     async def post(self, requests: Sequence[Request], *, atomic: bool = False) -> list[Outcome]:
         """Decide and book a batch in a transaction of its own; outcomes in the order asked."""
         async with self.pool.acquire() as connection:

@@ -1,7 +1,10 @@
 """Reading a contact's facts as of any instant of both time axes; what they come to is `asof`'s.
 
 The one hard idea: an answer about what the books knew at an instant must never change. So it is
-given only once no posting that might still be recorded before that instant holds the holder's lock.
+given only once no posting that might still be recorded before that instant holds the holder's lock,
+and a contact is whoever it was known to be then: merged contacts are one person from the instant at
+which the books learned of it, and not before. What is known now of an earlier instant is what all
+of them had together.
 """
 
 from collections.abc import Sequence
@@ -22,12 +25,24 @@ HISTORY_MAX: Final = 50_000
 """Transactions of one person that are read at once; more belong into an export."""
 
 HOLDERS_KNOWN = """
-    -- A contact's holder, with all that were merged into it; once no posting that may still be
-    -- recorded in the past holds their locks. Index: contact_pk, holder_pk, holder_merged_into_idx.
-    with recursive person as (
-        select holder_id as id from ledger.contact where tenant_id = $1 and contact_id = $2
+    -- Whoever a contact was as known at an instant, with all that were merged into it by then; once
+    -- no posting that may still be recorded in the past holds their locks.
+    -- Index: contact_pk, holder_pk, holder_merged_into_idx.
+    with recursive way as (
+        select holder.id, holder.merged_into, holder.merged_at
+        from ledger.contact
+        join ledger.holder on holder.id = coalesce(contact.former_holder_id, contact.holder_id)
+        where contact.tenant_id = $1 and contact.contact_id = $2
+        union all
+        select holder.id, holder.merged_into, holder.merged_at
+        from way join ledger.holder on holder.id = way.merged_into
+        where $3::timestamptz is null or way.merged_at is null or way.merged_at <= $3
+    ), person as (
+        select way.id from way
+        where way.merged_into is null or way.merged_at > $3
         union
         select holder.id from person join ledger.holder on holder.merged_into = person.id
+        where $3::timestamptz is null or holder.merged_at is null or holder.merged_at <= $3
     )
     select holder.id, holder.number from ledger.holder
     where holder.id in (select id from person)
@@ -71,7 +86,7 @@ async def told_of(
     Raises `FutureRecordError` for a `recorded_at` that is still to come, and `HistoryTooLongError`
     for a person with more than `HISTORY_MAX` transactions.
     """
-    rows = await connection.fetch(HOLDERS_KNOWN, tenant, contact)
+    rows = await connection.fetch(HOLDERS_KNOWN, tenant, contact, recorded_at)
     clock = now or await connection.fetchval("select clock_timestamp()")
     if recorded_at is not None and recorded_at > clock:
         raise FutureRecordError("recordedAt must not be in the future")

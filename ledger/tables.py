@@ -117,6 +117,7 @@ holder = Table(
     Column("last_lot", Integer, nullable=False, server_default=text("0")),
     Column("salt", LargeBinary, nullable=True),
     Column("merged_into", Uuid, nullable=True),
+    _instant("merged_at", nullable=True),
     Index(
         "holder_merged_into_idx",
         "merged_into",

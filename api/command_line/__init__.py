@@ -7,16 +7,15 @@ a command that was typed wrongly), never with a traceback; what can't be expecte
 import click
 
 from api.command_line.checking import config
+from api.command_line.contacts import contacts
 from api.command_line.context import CONFIGURATION_OPTION, Told
 from api.command_line.demo import demo
+from api.command_line.explain import explain_
 from api.command_line.exporting import export
-from api.command_line.finance import finance
 from api.command_line.importing import import_
 from api.command_line.keys import keys
 from api.command_line.migrating import migrate
-from api.command_line.periods import periods
 from api.command_line.relay import relay
-from api.command_line.sealing import seal
 from api.command_line.serving import serve
 from api.command_line.sync import sync
 from api.command_line.verifying import verify
@@ -32,7 +31,7 @@ def main(context: click.Context, configuration: str) -> None:
 
 
 for command in (
-    *(demo, serve, migrate, import_, export, verify, seal, finance, periods),
-    *(keys, sync, relay, config),
+    *(demo, serve, migrate, import_, export, verify),
+    *(keys, explain_, contacts, sync, relay, config),
 ):
     main.add_command(command)

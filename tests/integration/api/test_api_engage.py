@@ -1,40 +1,33 @@
-"""The doors that Engage uses, and those that show and start what the sync does.
+"""The doors that Engage uses, and those that show and start what the sync does."""
 
-Engage is the stand-in as a process of its own; its messages are signed by the `svix` package and
-encrypted here, both apart from the code that reads them.
-"""
-
-import base64
 import json
-import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
 import pytest_asyncio
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from svix.webhooks import Webhook
 
 from api.access.scopes import Scope
 from ledger.postgres import Server
 from sandbox.launch import Launched, launched
-from sync.engage import EngageOptions, EngageSecrets, EngageSettings
-from sync.engage.settings import LogAuthentication, PointsLogOptions
-from sync.secret import Secret
-from tests.conftest import FOLDER, TEMPLATE, create_database, drop_database, ensure_template
-from tests.doors.house import House, configuration_of, found_errors, open_house, problem
+from sync.engage.settings import LogAuthentication
+from tests.doors.engaged import (
+    HOOK,
+    LOG_SECRET,
+    adjustment,
+    encrypted,
+    engaged,
+    settings_of,
+    signed,
+)
+from tests.doors.house import House, found_errors, problem
 from tests.following.program import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-ENCRYPTION_KEY = "7Qw2Er5Ty8Ui1Op4As6Df9Gh3Jk0Lz5X"
-SIGNING_SECRET = "whsec_" + base64.b64encode(b"a secret of the tests").decode()
-LOG_SECRET = "a-secret-for-points-logs"
 
 
 @pytest.fixture(scope="module")
@@ -51,40 +44,6 @@ def engage(engage_process: Launched) -> Iterator[Sandbox]:
         yield sandbox
 
 
-def settings_of(
-    address: str, authentication: LogAuthentication = LogAuthentication.HEADER, **secrets: Any
-) -> EngageSettings:
-    return EngageSettings(
-        options=EngageOptions(
-            base_url=address,
-            poll_seconds=(0.1,),
-            points_log=PointsLogOptions(authentication=authentication),
-        ),
-        secrets=EngageSecrets(
-            **{
-                "api_key": Secret("sandbox-key"),
-                "encryption_keys": (Secret(ENCRYPTION_KEY),),
-                "signing_secrets": (Secret(SIGNING_SECRET),),
-                "points_log": (Secret(LOG_SECRET),),
-                **secrets,
-            }
-        ),
-    )
-
-
-@asynccontextmanager
-async def engaged(
-    server: Server, config: pytest.Config, settings: EngageSettings
-) -> AsyncIterator[House]:
-    """A house whose tenant has this Engage."""
-    await ensure_template(server, config.stash[FOLDER] / "template.lock")
-    name = f"test_{uuid4().hex}"
-    database = await create_database(server, name, TEMPLATE)
-    async with open_house(configuration_of(database, settings)) as found:
-        yield found
-    await drop_database(server, name)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engaged_doors(
     postgres: Server, pytestconfig: pytest.Config, engage_process: Launched
@@ -96,53 +55,6 @@ async def engaged_doors(
 @pytest.fixture
 def house(engaged_doors: House) -> House:
     return replace(engaged_doors, contact=uuid4())
-
-
-def encrypted(payload: dict[str, Any], key: str = ENCRYPTION_KEY) -> str:
-    """A payload as Engage encrypts it: AES-256 in CBC mode, the vector first."""
-    plain = json.dumps(payload).encode()
-    padding = 16 - len(plain) % 16
-    vector = os.urandom(16)
-    encryptor = Cipher(algorithms.AES(key.encode()), modes.CBC(vector)).encryptor()
-    sealed = encryptor.update(plain + bytes([padding]) * padding) + encryptor.finalize()
-    return base64.b64encode(vector + sealed).decode()
-
-
-def adjustment(contact: UUID, amount: float, **more: Any) -> dict[str, Any]:
-    return {
-        "eventType": "loyalty.addPoints",
-        "id": str(uuid4()),
-        "tenant": "acme",
-        "payload": encrypted(
-            {
-                "ContactId": str(contact),
-                "Amount": amount,
-                "Description": "Given in Engage",
-                "Source": "Manual",
-                "PointDefinitionId": 1,
-            }
-        ),
-        **more,
-    }
-
-
-def signed(message: dict[str, Any], at: datetime | None = None) -> dict[str, Any]:
-    """A message as Svix delivers it."""
-    body = json.dumps(message)
-    at = at or datetime.now(UTC)
-    identifier = f"msg_{uuid4().hex}"
-    return {
-        "content": body,
-        "headers": {
-            "Content-Type": "application/json",
-            "svix-id": identifier,
-            "svix-timestamp": str(int(at.timestamp())),
-            "svix-signature": Webhook(SIGNING_SECRET).sign(identifier, at, body),
-        },
-    }
-
-
-HOOK = "/engage/acme/webhooks"
 
 
 async def test_an_adjustment_is_booked_once_however_often_it_comes(house: House) -> None:

@@ -26,6 +26,8 @@ def test_operation_ids_are_a_contract() -> None:
     assert len(ids) == len(set(ids))
     assert set(ids) == {
         "closePeriod",
+        "closeContact",
+        "eraseContact",
         "eraseRelayCustomers",
         "explainContactPoints",
         "explainTransaction",
@@ -57,6 +59,7 @@ def test_operation_ids_are_a_contract() -> None:
         "listRelayEvents",
         "listSyncBatches",
         "listSyncRuns",
+        "mergeContact",
         "postSyncRun",
         "postTransaction",
         "postTransactionBatch",
