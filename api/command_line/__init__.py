@@ -12,10 +12,13 @@ from api.command_line.context import CONFIGURATION_OPTION, Told
 from api.command_line.demo import demo
 from api.command_line.explain import explain_
 from api.command_line.exporting import export
+from api.command_line.finance import finance
 from api.command_line.importing import import_
 from api.command_line.keys import keys
 from api.command_line.migrating import migrate
+from api.command_line.periods import periods
 from api.command_line.relay import relay
+from api.command_line.sealing import seal
 from api.command_line.serving import serve
 from api.command_line.sync import sync
 from api.command_line.verifying import verify
@@ -31,7 +34,7 @@ def main(context: click.Context, configuration: str) -> None:
 
 
 for command in (
-    *(demo, serve, migrate, import_, export, verify),
+    *(demo, serve, migrate, import_, export, verify, seal, finance, periods),
     *(keys, explain_, contacts, sync, relay, config),
 ):
     main.add_command(command)
