@@ -11,6 +11,7 @@ import pytest
 
 from ledger.asof import as_of
 from ledger.balances_export import FIRST, STRETCH, AccountKey, HolderBalance, walking
+from ledger.contacts import erase_contact, merge_contacts
 from ledger.facts import Balance, Transaction
 from ledger.identity import ContactId, HolderId
 from ledger.kinds import BUCKETS, LedgerAccount
@@ -175,6 +176,20 @@ async def test_an_answer_as_of_the_past_is_not_changed_by_what_is_booked_later(d
 async def test_the_future_of_the_record_is_refused(desk: Desk) -> None:
     with pytest.raises(FutureRecordError):
         await said(desk, "1 January", "2 January")
+
+
+async def test_merged_and_erased_contacts_keep_their_points_countable(desk: Desk) -> None:
+    await desk.book(*[desk.till.earn(contact, 10) for contact in CONTACTS])
+    desk.today("3 January")
+    merged = {"idempotency_key": "merge 1", "fingerprint": b"merge"}
+    await merge_contacts(desk.books, desk.tenant, CONTACTS[0], CONTACTS[1], **merged)  # type: ignore[arg-type]  # of two types
+    await erase_contact(desk.books, desk.tenant, CONTACTS[2])
+    assert await said(desk) == ["1002: 20 available"]
+    assert await said(desk, "2 January") == [
+        "1001: 10 available",
+        "1002: 10 available",
+        "nobody: 10 available",
+    ]
 
 
 async def test_a_walk_is_taken_up_after_any_account(desk: Desk) -> None:
