@@ -177,3 +177,12 @@ def net_of(transfers: Iterable[Transfer]) -> Points:
         elif not transfer.credit.is_bucket:
             net -= transfer.amount
     return Points(net)
+
+
+def active_net_of(transfers: Iterable[Transfer]) -> Points:
+    """The same for what is not pending: points count once they can be spent."""
+    active = {LedgerAccount.AVAILABLE, LedgerAccount.HELD, LedgerAccount.DEBT}
+    net = 0
+    for transfer in transfers:
+        net += transfer.amount * ((transfer.credit in active) - (transfer.debit in active))
+    return Points(net)

@@ -15,7 +15,7 @@ from ledger.book import Place
 from ledger.connection import Connection
 from ledger.due import due_drafts, with_due
 from ledger.due_reading import ACCOUNT_AND_DUE, due_accounts_from
-from ledger.facts import Balance, Transaction, net_of
+from ledger.facts import Balance, Transaction, active_net_of, net_of
 from ledger.history import recorded_at_places
 from ledger.identity import ContactId, DefinitionId, HolderId, TenantId, key_hash
 from ledger.kinds import Kind
@@ -95,6 +95,32 @@ POINTS_LOG = """
            transaction.definition_id, who.is_due
     from who join ledger.transaction using (holder_id)
     where ($3::smallint is null or transaction.definition_id = $3) and transaction.net <> 0
+    order by transaction.effective_at desc, transaction.number desc limit $4
+"""
+
+POINTS_LOG_AS_ACTIVE = """
+    -- The same, but what is pending counts only once it can be spent: buckets 1, 3 and 4 are where
+    -- points are not pending. Index: contact_pk, account_pk, transaction_pk, transfer_pk.
+    with who as (
+        select holder_id, exists (
+            select from ledger.account
+            where account.holder_id = contact.holder_id
+              and account.next_due_at <= coalesce($5::timestamptz, clock_timestamp())
+        ) as is_due
+        from ledger.contact where tenant_id = $1 and contact_id = $2
+    )
+    select transaction.effective_at, moved.amount as net, transaction.description, transaction.kind,
+           transaction.definition_id, who.is_due
+    from who join ledger.transaction using (holder_id)
+    cross join lateral (
+        select sum(
+            transfer.amount
+            * ((transfer.credit in (1, 3, 4))::int - (transfer.debit in (1, 3, 4))::int)
+        )::bigint as amount
+        from ledger.transfer
+        where transfer.holder_id = transaction.holder_id and transfer.number = transaction.number
+    ) as moved
+    where ($3::smallint is null or transaction.definition_id = $3) and moved.amount <> 0
     order by transaction.effective_at desc, transaction.number desc limit $4
 """
 
@@ -231,10 +257,15 @@ async def points_log(
     definition: DefinitionId | None = None,
     limit: int = LOG_MAX,
     at: datetime | None = None,
+    pending: bool = True,
 ) -> list[LogRow]:
-    """What moved a contact's points, the latest effect first; empty for nobody."""
+    """What moved a contact's points, the latest effect first; empty for nobody.
+
+    Without `pending`, points that are valid later appear when they can be spent.
+    """
     limit = min(limit, LOG_MAX)
-    rows = await connection.fetch(POINTS_LOG, tenant, contact, definition, limit, at)
+    query = POINTS_LOG if pending else POINTS_LOG_AS_ACTIVE
+    rows = await connection.fetch(query, tenant, contact, definition, limit, at)
     log = [
         LogRow(
             row["effective_at"],
@@ -245,21 +276,24 @@ async def points_log(
         )
         for row in rows
     ]
-    if rows and rows[0]["is_due"]:
+    # Where nothing is booked that shows, something that is due may.
+    if rows[0]["is_due"] if rows else not pending:
         due = await connection.fetch(ACCOUNTS_OF_CONTACT, tenant, contact, definition, at)
         # Booked, they would have the highest numbers: at one instant the last of them comes first.
-        log = _due_rows(due, catalogue)[::-1] + log
+        log = _due_rows(due, catalogue, pending=pending)[::-1] + log
         log.sort(key=lambda row: row.transaction_date, reverse=True)
     return log[:limit]
 
 
-def _due_rows(rows: Sequence[asyncpg.Record], catalogue: Catalogue) -> list[LogRow]:
+def _due_rows(
+    rows: Sequence[asyncpg.Record], catalogue: Catalogue, *, pending: bool
+) -> list[LogRow]:
     """What is due on a contact's accounts, told as if it were booked."""
     log: list[LogRow] = []
     for _, account, now in due_accounts_from(rows):
         scale = catalogue.definitions[account.definition].scale
         for kind, at, draft in due_drafts(account, now):
-            net = net_of(draft.transfers)
+            net = net_of(draft.transfers) if pending else active_net_of(draft.transfers)
             if net:
                 log.append(LogRow(at, net, scale, kind, None))
     return log

@@ -75,7 +75,7 @@ def accounts_and_batches() -> None:
     op.create_index(
         "account_compared_idx",
         "account",
-        ["definition_id", "compared_at"],
+        ["definition_id", "compared_at", "holder_id"],
         unique=False,
         schema="engage",
     )

@@ -7,13 +7,15 @@ settles what is unclear, receives adjustments and writes the points log.
 from sync.engage.adjustments import NotReplayableError, Receipt
 from sync.engage.batches import BatchRecord
 from sync.engage.deliveries import DeliveryRecord, DeliveryState
-from sync.engage.follower import Follower, FollowerStatus, SyncReport, consumer_of
+from sync.engage.follower import Follower, SyncReport
+from sync.engage.following import consumer_of
 from sync.engage.points_log import may_read_points_log
 from sync.engage.polling import PollReport
 from sync.engage.progress import State
 from sync.engage.push import PushReport
 from sync.engage.settings import EngageOptions, EngageSecrets, EngageSettings, ScheduleOptions
 from sync.engage.settlement import SettleReport
+from sync.engage.status import FollowerStatus
 
 __all__ = [
     "BatchRecord",

@@ -7,6 +7,7 @@ and is recognised. Points adjusted here go back to Engage by the next push, like
 The body is kept as it came, encrypted if it was: whoever reads the table reads no names.
 """
 
+import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +18,18 @@ from uuid import UUID
 from ledger.connection import Connection
 from ledger.identity import HolderId
 from ledger.outcomes import Booked, Outcome, Refused
-from sync.engage import deliveries
+from sync.engage import deliveries, pauses
+from sync.engage.below_zero import NotWithinBalanceError, within_balance
 from sync.engage.context import Context, new_id
 from sync.engage.deliveries import DeliveryRecord, DeliveryState
 from sync.engage.judgement import Disposition, Judgement, judge
+from sync.engage.pauses import Direction
 from sync.engage.signature import SignatureError, verify
 
 BODY_BYTES_MAX: Final = 256 * 1024
+
+PAUSED: Final = "paused"
+"""The reason of messages that came while booking was stopped."""
 
 OK: Final = 200
 BAD_MESSAGE: Final = 400
@@ -84,6 +90,20 @@ async def receive(context: Context, body: bytes, headers: Mapping[str, str]) -> 
         return Receipt(BAD_MESSAGE)
     async with context.pool.acquire() as connection, connection.transaction():
         return await _keep(context, connection, body, message_id, judgement, now)
+
+
+async def catch_up(context: Context) -> int:
+    """Book what came while booking was stopped, in its order; answers how many were judged."""
+    judged = 0
+    async with context.pool.acquire() as connection:
+        if await pauses.why(connection, context.tenant.id, Direction.ADJUSTMENTS) is not None:
+            return 0
+        held = await deliveries.held_up(connection, context.tenant.id, PAUSED)
+    for delivery in held:
+        with contextlib.suppress(NotReplayableError):
+            await replay(context, delivery)
+            judged += 1
+    return judged
 
 
 async def replay(context: Context, delivery: UUID) -> DeliveryRecord | None:
@@ -154,12 +174,22 @@ async def _decide(
 ) -> DeliveryState:
     """Book a message, or write down why not."""
     state, reason, message, place = _unbooked(judgement)
+    request, remark = judgement.request, None
+    paused = await pauses.why(connection, context.tenant.id, Direction.ADJUSTMENTS)
     if await deliveries.is_taken(connection, context.tenant.id, delivery, judgement):
         state, reason = DeliveryState.DUPLICATE, "event_known"
         message = "another message stands for the same event"
-    elif judgement.request is not None:
-        (outcome,) = await context.books.post_within(connection, [judgement.request])
-        state, reason, message, place = _booked(outcome)
+    elif request is not None and paused is not None:
+        state, reason, message = DeliveryState.QUARANTINED, PAUSED, paused
+    elif request is not None:
+        try:
+            request, remark = await within_balance(context, connection, request)
+        except NotWithinBalanceError as error:
+            state, reason, message = error.state, error.reason, str(error)
+        else:
+            (outcome,) = await context.books.post_within(connection, [request])
+            state, reason, message, place = _booked(outcome)
+            message = message or remark
     kept = judgement
     if state is DeliveryState.DUPLICATE:
         # What it stands for is known by the other message; whom it is about, to forget them.

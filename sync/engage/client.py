@@ -33,7 +33,10 @@ PAUSE_SECONDS: Final = 10.0
 """How long nobody calls after a 429 that doesn't say."""
 
 TRANSACTIONS_PATH: Final = "/api/v2/point-accounts/transactions"
-"""There is no such address in version 3."""
+"""There is no such address in version 3; nor, as far as is published, of the two below."""
+
+CHANGES_PATH: Final = "/api/v2/contacts/changes"
+DEFINITIONS_PATH: Final = "/api/v2/point-accounts/definitions"
 
 _NOT_SENT: Final = (
     httpx.ConnectError,
@@ -119,6 +122,34 @@ class EngageClient:
             "count": str(count),
         }
         return await self._call("GET", TRANSACTIONS_PATH, params=params)
+
+    async def contact_by(
+        self, key: str, value: str, contact_type: str | None, *, seconds: float
+    ) -> Exchange:
+        """Ask which contact has something, such as a member number."""
+        params = {key: value} | ({} if contact_type is None else {"contactType": contact_type})
+        try:
+            async with asyncio.timeout(seconds):
+                await self._rate.turn()
+                return await self._call("GET", f"{self._prefix}/contacts/id", params=params)
+        except TimeoutError:
+            return Unclear(f"no answer within {seconds:g} seconds")
+
+    async def contact(self, contact: str) -> Exchange:
+        """Ask whether Engage has a contact."""
+        await self._rate.turn()
+        return await self._call("GET", f"{self._prefix}/contacts/{contact}")
+
+    async def contact_changes(self, change_type: str, since: str, until: str) -> Exchange:
+        """Ask which contacts changed in a stretch of time."""
+        await self._rate.turn()
+        params = {"changeType": change_type, "fromDate": since, "toDate": until}
+        return await self._call("GET", CHANGES_PATH, params=params)
+
+    async def definitions(self) -> Exchange:
+        """Ask which point definitions there are."""
+        await self._rate.turn()
+        return await self._call("GET", DEFINITIONS_PATH)
 
     async def accounts_of(self, contact: str) -> Exchange:
         """Ask what Engage has of a contact."""

@@ -99,6 +99,13 @@ ONE = f"""
     where delivery.id = $1 and delivery.tenant_id = $2
 """
 
+HELD_UP = """
+    -- What is quarantined for one reason, oldest first. Index: delivery_quarantined_idx.
+    select id from engage.delivery
+    where tenant_id = $1 and state = 'quarantined' and reason = $2
+    order by id limit $3
+"""
+
 COUNT_BY_STATE = """
     select state, count(*) from engage.delivery where tenant_id = $1 group by state
 """
@@ -253,6 +260,11 @@ async def one(connection: Connection, tenant: TenantId, delivery: UUID) -> Deliv
     """A message by its id here."""
     row = await connection.fetchrow(ONE, delivery, tenant)
     return None if row is None else _record(row)
+
+
+async def held_up(connection: Connection, tenant: TenantId, reason: str) -> list[UUID]:
+    """What is quarantined for a reason, oldest first, at most a thousand."""
+    return [row["id"] for row in await connection.fetch(HELD_UP, tenant, reason, LIST_MAX)]
 
 
 async def counts(connection: Connection, tenant: TenantId) -> dict[DeliveryState, int]:

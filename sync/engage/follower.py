@@ -13,82 +13,40 @@ from datetime import datetime
 from typing import Final, Self
 from uuid import UUID
 
-import msgspec
-
 from ledger import reading
-from ledger.connection import Connection
+from ledger.contacts import Eraser, erase_contact
 from ledger.identity import ContactId, HolderId
-from ledger.outbox import Consumer
 from ledger.posting import Books
 from ledger.tenants import TenantRecord
 from sync.clock import Clock
-from sync.engage import adjustments, batches, deliveries, marks, parked
+from sync.engage import adjustments, batches, deliveries, marks, parked, pauses
 from sync.engage.adjustments import Receipt
 from sync.engage.batches import BatchRecord
 from sync.engage.client import EngageClient
+from sync.engage.contacts import gone
+from sync.engage.contacts.gone import GoneRecord
+from sync.engage.contacts.lookup import Resolution, resolve
+from sync.engage.contacts.noticing import NoticeReport, notice
 from sync.engage.context import Context
 from sync.engage.deliveries import DeliveryRecord, DeliveryState
+from sync.engage.drift import differences
+from sync.engage.drift.comparing import DriftReport, compare_sample, compare_share
+from sync.engage.drift.differences import DifferenceRecord
 from sync.engage.parked import ParkedRecord
+from sync.engage.pauses import Direction, Pause
 from sync.engage.points_log import points_log_body
 from sync.engage.polling import PollReport, poll
 from sync.engage.progress import State
 from sync.engage.push import PushReport, push
 from sync.engage.rate import Rate
-from sync.engage.settings import EngageOptions, EngageSettings, Mode
+from sync.engage.record import Entry, record_of
+from sync.engage.rehearsal import Rehearsal, rehearse
+from sync.engage.settings import EngageSettings, PendingShown
 from sync.engage.settlement import SettleReport, settle
-from sync.engage.transactions import deriving, rows
+from sync.engage.status import FollowerStatus, is_complete, status_of
 
 LOOK_SECONDS: Final = 0.2
 """How often a caller that waits for Engage looks again, at the most."""
-
-COUNTED_MAX: Final = 1_000_000
-
-PARKED = """
-    -- Index: account_parked_idx, row_parked_idx.
-    select (
-        select count(*) from engage.account
-        where parked_reason is not null and definition_id = any($1::smallint[])
-    ) + (
-        select count(*) from engage.row
-        where state = 'parked' and definition_id = any($1::smallint[])
-    )
-"""
-
-
-def consumer_of(options: EngageOptions) -> Consumer:
-    """How a tenant's Engage wants to hear of changes from the books."""
-    if options.mode is Mode.BALANCE_ONLY:
-        return Consumer(marks.CONSUMER, per_account=True)
-    return Consumer(deriving.CONSUMER, per_account=False, hears_terms=True)
-
-
-class OpenState(msgspec.Struct, frozen=True, kw_only=True):
-    """The batches of one state that aren't finished."""
-
-    batches: int
-    rows: int
-    oldest: datetime
-    next_action_at: datetime
-
-
-class FollowerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How a tenant's Engage stands.
-
-    Attributes:
-        marked: Changes not yet on their way, counted up to a million.
-        unfinished: Batches on their way, by state.
-        parked: Totals and movements that Engage does not take.
-        deliveries: Webhook messages by what became of them.
-        put_off_until, trouble: When and why sending goes on, if it was put off.
-    """
-
-    tenant: str
-    marked: int
-    unfinished: dict[str, OpenState]
-    parked: int
-    deliveries: dict[str, int]
-    put_off_until: datetime | None
-    trouble: str | None
 
 
 @dataclass(slots=True)
@@ -161,7 +119,7 @@ class Follower:
             _add(report.push, await self.push(at_once=at_once))
             _add(report.poll, await self.poll())
             _add(report.settle, await self.settle())
-            report.is_complete = await self._is_complete()
+            report.is_complete = await is_complete(self.context)
             # A question that failed has its own next appointment; a request that failed has not.
             is_stopped = report.push.is_stopped() or report.settle.is_stopped()
             if report.is_complete or is_stopped or time.monotonic() >= deadline:
@@ -243,53 +201,91 @@ class Follower:
                 contact,
                 definition=definition,
                 limit=options.rows_max if options.expiries else reading.LOG_MAX,
+                pending=options.pending is PendingShown.WHEN_EARNED,
             )
         return points_log_body(rows, options)
 
     async def status(self) -> FollowerStatus:
         """How things stand now."""
-        definitions = list(self.context.definitions)
+        return await status_of(self.context)
+
+    async def compare(
+        self, *, sample: bool = False, accounts_max: int | None = None, repairs: bool = True
+    ) -> DriftReport:
+        """Compare what Engage has with the books, a share of all accounts or a sample.
+
+        Args:
+            sample: What differed before, and some at random; else what was compared longest ago.
+            accounts_max: The most accounts of a share, instead of the setting's.
+            repairs: Whether differences are repaired as the settings say, or only written down.
+        """
+        if sample:
+            return await compare_sample(self.context, repairs=repairs)
+        return await compare_share(self.context, accounts_max=accounts_max, repairs=repairs)
+
+    async def differences(
+        self, *, before: UUID | None = None, only_open: bool = False, limit: int = 100
+    ) -> list[DifferenceRecord]:
+        """A page of differences, newest first; `before` is the id of the last one seen."""
         async with self.context.pool.acquire() as connection:
-            now = await self.context.clock.read(connection)
-            unfinished = await batches.unfinished(connection, self.tenant.id)
-            put_off = await batches.waiting(connection, self.tenant.id, now)
-            return FollowerStatus(
-                tenant=self.tenant.name,
-                marked=await self._untold(connection, COUNTED_MAX),
-                unfinished={
-                    state.value: OpenState(
-                        batches=found.batches,
-                        rows=found.rows,
-                        oldest=found.oldest,
-                        next_action_at=found.next_action_at,
-                    )
-                    for state, found in unfinished.items()
-                },
-                parked=await connection.fetchval(PARKED, definitions),
-                deliveries={
-                    state.value: number
-                    for state, number in (
-                        await deliveries.counts(connection, self.tenant.id)
-                    ).items()
-                },
-                put_off_until=None if put_off is None else put_off[0],
-                trouble=None if put_off is None else put_off[1],
+            return await differences.page(
+                connection, self.tenant.id, before=before, only_open=only_open, limit=limit
             )
 
-    async def _is_complete(self) -> bool:
-        """Whether nothing is left to tell and nothing is on its way."""
+    async def pause(self, direction: Direction, paused_by: str, reason: str | None = None) -> bool:
+        """Stop something on all replicas until it is resumed; False if it was stopped already."""
         async with self.context.pool.acquire() as connection:
-            if await self._untold(connection, 1):
-                return False
-            return not await batches.unfinished(connection, self.tenant.id)
+            now = await self.context.clock.read(connection)
+            return await pauses.pause(connection, self.tenant.id, direction, now, paused_by, reason)
 
-    async def _untold(self, connection: Connection, most: int) -> int:
-        """How much is to be told and not on its way, counted up to `most`."""
-        definitions = list(self.context.definitions)
-        if self.context.options.mode is Mode.BALANCE_ONLY:
-            return await marks.count(connection, definitions, most)
-        waiting = await rows.count_waiting(connection, definitions, most)
-        return waiting + await deriving.count_underived(self.context, connection, most)
+    async def resume(self, direction: Direction) -> bool:
+        """Let something go on; False if it was not stopped.
+
+        Adjustments that came meanwhile are booked by the next `catch_up`.
+        """
+        async with self.context.pool.acquire() as connection:
+            return await pauses.resume(connection, self.tenant.id, direction)
+
+    async def catch_up(self) -> int:
+        """Book the adjustments that came while booking was stopped; answers how many."""
+        return await adjustments.catch_up(self.context)
+
+    async def resolve(self, numbers: Sequence[str]) -> dict[str, Resolution]:
+        """Whose member numbers are: what Engage said lately, or says now."""
+        return await resolve(self.context, numbers)
+
+    async def notice(self, erasers: Sequence[Eraser]) -> NoticeReport:
+        """Look for contacts that Engage created, deleted or merged, and do what the settings say.
+
+        Args:
+            erasers: Of everything outside the books, for a person who is to be erased.
+        """
+
+        async def erase(contact: ContactId) -> object:
+            return await erase_contact(self.context.books, self.tenant.id, contact, erasers=erasers)
+
+        return await notice(self.context, erase)
+
+    async def gone(self, *, before: datetime | None = None, limit: int = 100) -> list[GoneRecord]:
+        """Contacts of the books that Engage no longer has, the latest first."""
+        async with self.context.pool.acquire() as connection:
+            return await gone.page(connection, self.tenant.id, before=before, limit=limit)
+
+    async def pauses(self) -> list[Pause]:
+        """Everything that is stopped."""
+        async with self.context.pool.acquire() as connection:
+            return await pauses.paused(connection, self.tenant.id)
+
+    async def rehearse(self) -> Rehearsal:
+        """What would be sent now, byte for byte; nothing is sent or changed."""
+        return await rehearse(self.context)
+
+    async def record_of(
+        self, contact: ContactId, *, before: datetime | None = None, limit: int = 100
+    ) -> list[Entry]:
+        """Who told whom what about a contact, the latest first."""
+        async with self.context.pool.acquire() as connection:
+            return await record_of(self.context, connection, contact, before=before, limit=limit)
 
 
 def _add(total: PushReport | PollReport | SettleReport, part: object) -> None:

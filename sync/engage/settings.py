@@ -18,6 +18,9 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from sync.engage.addresses import network_of
+from sync.engage.contacts.options import ContactOptions
+from sync.engage.drift.options import DriftOptions
 from sync.engage.section import Section
 from sync.engage.total_options import TotalOptions
 from sync.engage.transactions.options import TransactionOptions
@@ -26,6 +29,9 @@ from sync.timing import Timing, TimingError, every
 
 ENCRYPTION_KEY_CHARACTERS: Final = 32
 """The shared key is AES-256's key itself: 32 ASCII characters."""
+
+ADDRESSES_MAX: Final = 1000
+"""Networks of one allow-list."""
 
 KEYS_MAX: Final = 2
 """Old and new, while one replaces the other."""
@@ -94,6 +100,17 @@ class LogAuthentication(StrEnum):
     """An unguessable part of the address."""
 
 
+class BelowZero(StrEnum):
+    """What becomes of an adjustment that takes more than is there."""
+
+    DEBT = "debt"
+    """All of it is booked; what is short is owed."""
+    FLOOR = "floor"
+    """As much is booked as is there."""
+    QUARANTINE = "quarantine"
+    """Nothing is booked; a person decides."""
+
+
 class WebhookOptions(Section, frozen=True):
     """What is accepted from Engage.
 
@@ -101,11 +118,22 @@ class WebhookOptions(Section, frozen=True):
         tenant: The name in Engage's envelopes, if it isn't the tenant's own.
         allow_plain: Accept adjustments that aren't encrypted; needs a signing secret.
         tolerance_seconds: How far a message's signed time may be from ours.
+        below_zero: What becomes of an adjustment that takes more than is there.
+        addresses: Networks that messages may come from, as in `52.215.16.239/32`; all without any.
     """
 
     tenant: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     allow_plain: bool = False
     tolerance_seconds: Annotated[float, Meta(ge=1, le=3600)] = 300
+    below_zero: BelowZero = BelowZero.DEBT
+    addresses: Annotated[tuple[str, ...], Meta(max_length=ADDRESSES_MAX)] = ()
+
+
+class PendingShown(StrEnum):
+    """When points that are valid later appear in the points log."""
+
+    WHEN_EARNED = "when_earned"
+    WHEN_ACTIVE = "when_active"
 
 
 class PointsLogOptions(Section, frozen=True):
@@ -116,8 +144,11 @@ class PointsLogOptions(Section, frozen=True):
         username: The user's name where it is `basic`.
         definition: Engage's `definitionId` of the only points shown; all without it.
         expiries: Whether lapsed points appear.
+        pending: When points that are valid later appear: when they were earned, or when they can
+            be spent.
         description: Shown for rows that have none of their own.
         rows_max: The most rows of an answer, newest first.
+        addresses: Networks that may ask, as in `10.0.0.0/8`; all without any.
     """
 
     authentication: LogAuthentication = LogAuthentication.CLOSED
@@ -125,8 +156,10 @@ class PointsLogOptions(Section, frozen=True):
     username: Annotated[str, Meta(max_length=200)] = "engage"
     definition: int | None = None
     expiries: bool = True
+    pending: PendingShown = PendingShown.WHEN_EARNED
     description: Annotated[str, Meta(max_length=200)] = "Points"
     rows_max: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+    addresses: Annotated[tuple[str, ...], Meta(max_length=ADDRESSES_MAX)] = ()
 
 
 class ScheduleOptions(Section, frozen=True):
@@ -161,6 +194,7 @@ class EngageOptions(Section, frozen=True):
             are pushed again, which costs one request for a thousand.
         parked_retry_hours: After which what Engage did not take is tried again by itself; 0: only
             when somebody asks, or its cause is seen to be gone.
+        stuck_hours: After which a request that is not over raises an alarm.
     """
 
     base_url: str
@@ -185,8 +219,11 @@ class EngageOptions(Section, frozen=True):
     settle_seconds: Seconds = 900
     read_back_max: Annotated[int, Meta(ge=0, le=1000)] = 100
     parked_retry_hours: Annotated[float, Meta(ge=0, le=720)] = 24
+    stuck_hours: Annotated[float, Meta(gt=0, le=720)] = 3
     total: TotalOptions = TotalOptions()
     transactions: TransactionOptions = TransactionOptions()
+    drift: DriftOptions = DriftOptions()
+    contacts: ContactOptions = ContactOptions()
     webhook: WebhookOptions = WebhookOptions()
     points_log: PointsLogOptions = PointsLogOptions()
     schedule: ScheduleOptions = ScheduleOptions()
@@ -247,6 +284,7 @@ def problems(settings: EngageSettings) -> list[Problem]:
         *_secret_problems(settings.secrets),
         *_webhook_problems(settings),
         *_points_log_problems(settings),
+        *_network_problems(settings.options),
     ]
 
 
@@ -303,6 +341,16 @@ def _webhook_problems(settings: EngageSettings) -> Iterator[Problem]:
             ("webhook", "allow_plain"),
             "needs a signing secret: anyone could book points otherwise",
         )
+
+
+def _network_problems(options: EngageOptions) -> Iterator[Problem]:
+    listed = {"webhook": options.webhook.addresses, "points_log": options.points_log.addresses}
+    for section, addresses in listed.items():
+        for text in addresses:
+            try:
+                network_of(text)
+            except ValueError:
+                yield Problem((section, "addresses"), f"{text!r} is no network like 10.0.0.0/8")
 
 
 def _points_log_problems(settings: EngageSettings) -> Iterator[Problem]:

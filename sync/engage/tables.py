@@ -60,7 +60,7 @@ account = Table(
         server_default=text("'1970-01-01 00:00:00+00'"),
     ),
     PrimaryKeyConstraint("holder_id", "definition_id"),
-    Index("account_compared_idx", "definition_id", "compared_at"),
+    Index("account_compared_idx", "definition_id", "compared_at", "holder_id"),
     Index(
         "account_parked_idx",
         "definition_id",

@@ -15,6 +15,7 @@ import msgspec
 
 from ledger.amounts import Points
 from ledger.connection import Pool
+from ledger.contacts import merge_contacts
 from ledger.identity import ContactId
 from ledger.outbox import Outbox
 from ledger.outcomes import Booked
@@ -180,6 +181,16 @@ class Program:
             ]
         )
         assert isinstance(outcome, Booked)
+
+    async def merge(self, contact: ContactId, into: ContactId) -> None:
+        await merge_contacts(
+            self.books,
+            self.catalogue.tenants[TENANT].id,
+            contact,
+            into,
+            idempotency_key=f"merge {next(self.keys)}",
+            fingerprint=contact.bytes,
+        )
 
     async def follower(self, **options: Any) -> Follower:
         """The tenant's Engage, with settings that suit a test that doesn't wait."""

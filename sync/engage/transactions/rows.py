@@ -244,10 +244,10 @@ async def add(connection: Connection, rows: Sequence[NewRow], at: datetime) -> N
 
 
 async def see_waiting(
-    pool: Pool, definitions: Sequence[DefinitionId], after: int, now: datetime
+    database: "Connection | Pool", definitions: Sequence[DefinitionId], after: int, now: datetime
 ) -> list[SeenRow]:
     """Waiting rows after an id, whose accounts are not in flight; holds nothing."""
-    rows = await pool.fetch(SEE_WAITING, list(definitions), after, now, WINDOW)
+    rows = await database.fetch(SEE_WAITING, list(definitions), after, now, WINDOW)
     return [SeenRow(row["id"], _key(row), row["failures"]) for row in rows]
 
 

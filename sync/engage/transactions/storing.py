@@ -42,6 +42,13 @@ async def waiting_groups(context: Context, now: datetime) -> AsyncGenerator[list
         after = seen[-1].id
 
 
+async def first_waiting(context: Context, connection: Connection) -> list[SeenRow]:
+    """The first group of waiting rows, as the connection's transaction sees them."""
+    now = await context.clock.read(connection)
+    seen = await rows.see_waiting(connection, list(context.definitions), 0, now)
+    return next(iter(grouped(seen, context.options.batch_rows_max)), [])
+
+
 def grouped(seen: Iterable[SeenRow], rows_max: int) -> list[list[SeenRow]]:
     """Divide rows into requests: the more often one failed, the fewer others share its fate.
 
