@@ -1,4 +1,4 @@
-"""Where points that were moved came from in the first place.
+"""Where points that were moved came from in the first place, and who stood at a move's other end.
 
 The one hard idea: a lot that a move brought names the lot it came from, which may itself have been
 brought by a move; followed to its end, that leads to the earn. The numbers of the way are facts of
@@ -34,6 +34,11 @@ FIRST_ISSUES = """
     where way.origin_holder is null
 """
 
+HOLDERS_OF = """
+    -- Index: transaction_id_idx.
+    select id, holder_id from ledger.transaction where id = any($1::uuid[])
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class FirstIssue:
@@ -64,3 +69,9 @@ async def first_issues(connection: Connection, lots: Iterable[Origin]) -> dict[O
         )
         for row in rows
     }
+
+
+async def holders_of(connection: Connection, transactions: Iterable[UUID]) -> dict[UUID, HolderId]:
+    """Whose these transactions are."""
+    rows = await connection.fetch(HOLDERS_OF, list(transactions))
+    return {row["id"]: HolderId(row["holder_id"]) for row in rows}

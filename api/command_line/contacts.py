@@ -4,16 +4,13 @@ The one hard idea: nothing of this can be undone, so at a keyboard it is asked f
 for a script), and what was done is said.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID, uuid4
 
 import click
 
-from api.command_line.context import OUT, Told, run
+from api.command_line.context import OUT, Told, opened_books, run
 from api.configuration import Configuration
-from api.service import Role, Service, open_service
 from ledger.contacts import (
     Erased,
     NotClosedError,
@@ -23,7 +20,7 @@ from ledger.contacts import (
     erase_contact,
     merge_contacts,
 )
-from ledger.identity import ContactId, TenantId
+from ledger.identity import ContactId
 from ledger.outcomes import Outcome
 from sync.erasure import ERASERS
 
@@ -99,11 +96,11 @@ async def _merge(
     into: ContactId,
     actor: str | None,
 ) -> list[Outcome]:
-    async with _serving(configuration, tenant) as (service, found):
+    async with opened_books(configuration) as opened:
         try:
             return await merge_contacts(
-                service.books,
-                found,
+                opened.books,
+                opened.tenant(tenant).id,
                 contact,
                 into,
                 idempotency_key=f"merge/{uuid4().hex}",
@@ -117,11 +114,11 @@ async def _merge(
 async def _close(
     configuration: Configuration, tenant: str, contact: ContactId, actor: str | None
 ) -> list[Outcome]:
-    async with _serving(configuration, tenant) as (service, found):
+    async with opened_books(configuration) as opened:
         try:
             return await close_contact(
-                service.books,
-                found,
+                opened.books,
+                opened.tenant(tenant).id,
                 contact,
                 idempotency_key=f"close/{uuid4().hex}",
                 fingerprint=contact.bytes,
@@ -133,24 +130,12 @@ async def _close(
 
 
 async def _erase(configuration: Configuration, tenant: str, contact: ContactId) -> Erased | None:
-    async with _serving(configuration, tenant) as (service, found):
+    async with opened_books(configuration) as opened:
         try:
-            return await erase_contact(service.books, found, contact, erasers=ERASERS)
+            found = opened.tenant(tenant).id
+            return await erase_contact(opened.books, found, contact, erasers=ERASERS)
         except NotErasedError as problem:
             raise _sentence(problem) from None
-
-
-@asynccontextmanager
-async def _serving(
-    configuration: Configuration, tenant: str
-) -> AsyncIterator[tuple[Service, TenantId]]:
-    """The service without its schedules, so that Engage is told of what changes as ever."""
-    async with open_service(configuration, role=Role.API) as service:
-        record = service.catalogue.tenant(tenant)
-        if record is None:
-            known = ", ".join(sorted(service.catalogue.tenants)) or "none"
-            raise click.ClickException(f"there is no tenant {tenant}; there are: {known}")
-        yield service, record.id
 
 
 def _sentence(problem: NotMergedError | NotClosedError | NotErasedError) -> click.ClickException:

@@ -15,13 +15,12 @@ from rich.markup import escape
 
 from api.command_line.context import OUT, Opened, Told, opened, run
 from api.command_line.instants import EFFECTIVE_AT, RECORDED_AT, Said
-from api.command_line.telling import Telling, moved_lots
+from api.command_line.telling import Telling
 from api.configuration import Configuration
 from api.intake.as_of import AsOf
 from api.routes.explanations import explanation_document, ground_of
 from ledger.explaining import Explanation, explain
 from ledger.identity import ContactId, TenantId
-from ledger.origins import first_issues
 from ledger.policies import Definition
 from ledger.reading_as_of import FutureRecordError, HistoryTooLongError, told_of
 from ledger.reading_as_of import Told as Known
@@ -138,14 +137,10 @@ async def _show(
     OUT.print(words, highlight=False, soft_wrap=True)
     if not found:
         OUT.print("There were no points of this contact.")
-    origins = await first_issues(books.connection, moved_lots(one for _, one in found))
     for definition, explanation in found:
-        telling = Telling(definition, tenant.zone, origins, wishes.last)
+        ground = await ground_of(books.connection, explanation.lots, explanation.movements)
+        telling = Telling(definition, tenant.zone, ground, wishes.last)
         OUT.print(telling.told(explanation), highlight=False)
-
-
-def _local(moment: datetime, tenant: TenantRecord) -> str:
-    return f"{moment.astimezone(tenant.zone):%Y-%m-%d %H:%M}"
 
 
 async def _show_json(
@@ -157,7 +152,7 @@ async def _show_json(
 ) -> None:
     documents = []
     for definition, explanation in found:
-        ground = await ground_of(books.connection, explanation.lots)
+        ground = await ground_of(books.connection, explanation.lots, explanation.movements)
         documents.append(
             explanation_document(
                 wishes.contact, definition, explanation, ground, at, as_of, wishes.last

@@ -4,7 +4,7 @@ The one hard idea: beside what happened stands the sum so far, so that whoever r
 to the balance on top and see that nothing is missing. Nothing is decided here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,11 +15,11 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from api.routes.explanations import Ground
 from ledger.amounts import format_amount
 from ledger.explaining import Explanation, LotLife, Movement
 from ledger.facts import Origin, Transaction
 from ledger.kinds import Kind, LedgerAccount
-from ledger.origins import FirstIssue
 from ledger.policies import Definition
 
 WORDS: Final = {
@@ -53,13 +53,13 @@ class Telling:
 
     Attributes:
         zone: In which days and times are shown.
-        origins: What first issued points that were moved.
+        ground: Where moved points came from, and where moves led.
         limit: How many transactions, and lots, are listed.
     """
 
     definition: Definition
     zone: ZoneInfo
-    origins: dict[Origin, FirstIssue]
+    ground: Ground
     limit: int
 
     def told(self, found: Explanation) -> RenderableType:
@@ -138,11 +138,22 @@ class Telling:
             said.append(f"“{escape(told.texts.description)}”")
         if told is not None and told.texts.reference:
             said.append(f"[dim]{escape(told.texts.reference)}[/]")
+        said += self._more_of(told)
         if one.owed:
             said.append(f"[red]{self._points(one.owed)} owed[/]")
         if one.repaid:
             said.append(f"[green]{self._points(one.repaid)} of debt paid[/]")
         return " ".join(said)
+
+    def _more_of(self, told: Transaction | None) -> list[str]:
+        """Until when points are set aside, and who stood at the other end of a move."""
+        said = []
+        if told is not None and told.hold_expires_at is not None:
+            said.append(f"until {self._time(told.hold_expires_at)}")
+        if told is not None and told.linked is not None:
+            other = self.ground.counterparts.get(told.linked, "nobody, any more")
+            said.append(f"{'to' if told.kind is Kind.MOVE else 'from'} {other}")
+        return said
 
     def _sources(self, one: Movement, names: dict[UUID, str]) -> str:
         """What a movement took of which earn; where it took of nothing else, nothing."""
@@ -160,7 +171,7 @@ class Telling:
     def _for(self, one: LotLife) -> str:
         told = one.issued_by
         words = escape(told.texts.description or WORDS[told.kind])
-        first = self.origins.get(Origin(one.holder, one.issue.lot))
+        first = self.ground.origins.get(Origin(one.holder, one.issue.lot))
         if first is not None:
             words += f" [dim](first {WORDS[first.kind]} on {self._day(first.effective_at)})[/]"
         return words
@@ -196,13 +207,3 @@ class Telling:
 
     def _time(self, moment: datetime) -> str:
         return f"{moment.astimezone(self.zone):%Y-%m-%d %H:%M}"
-
-
-def moved_lots(found: Iterable[Explanation]) -> list[Origin]:
-    """The lots of which it must be looked up what first issued them."""
-    return [
-        Origin(one.holder, one.issue.lot)
-        for explanation in found
-        for one in explanation.lots
-        if one.issue.origin is not None
-    ]

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from api.documents.forms import Amount, Guid, Instant, exactly
 from api.documents.lots import (
     Contacts,
+    Counterparts,
     LotDocument,
     OriginDocument,
     Origins,
@@ -76,6 +77,8 @@ class ExplainedDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     Attributes:
         transaction_id: Left out where it has fallen due and is not booked yet.
         net: What it did to what the contact has, what is owed counted against it.
+        linked: The other half of a move.
+        linked_contact_id: Whose that is; left out where the person was erased.
         debt_added: Points that were short and are owed.
         debt_repaid: Points that paid for what was owed.
         sources: The points it took, gave back, held or let lapse, by the earn they came from.
@@ -93,6 +96,7 @@ class ExplainedDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     actor: str | UnsetType = UNSET
     reverses: UUID | UnsetType = UNSET
     linked: UUID | UnsetType = UNSET
+    linked_contact_id: Guid | UnsetType = UNSET
     debt_added: Amount | UnsetType = UNSET
     debt_repaid: Amount | UnsetType = UNSET
     sources: tuple[SourceDocument, ...]
@@ -170,10 +174,16 @@ def life_document(
 
 
 def explained_document(
-    movement: Movement, definition: Definition, origins: Origins, contacts: Contacts
+    movement: Movement,
+    definition: Definition,
+    origins: Origins,
+    contacts: Contacts,
+    counterparts: Counterparts,
 ) -> ExplainedDocument:
     """A movement as it is answered."""
     scale = definition.scale
+    told = movement.transaction
+    linked = None if told is None else told.linked
     return ExplainedDocument(
         kind=movement.kind.word,
         net=exactly(movement.net, scale),
@@ -181,7 +191,8 @@ def explained_document(
         debt_added=exactly(movement.owed, scale) if movement.owed else UNSET,
         debt_repaid=exactly(movement.repaid, scale) if movement.repaid else UNSET,
         sources=source_documents(movement, definition, origins, contacts),
-        **({} if movement.transaction is None else _booked(movement.transaction)),
+        linked_contact_id=UNSET if linked is None else counterparts.get(linked, UNSET),
+        **({} if told is None else _booked(told)),
     )
 
 

@@ -111,6 +111,7 @@ class HoldsDocument(msgspec.Struct, frozen=True, rename="camel"):
 
 Origins = Mapping[Origin, FirstIssue]
 Contacts = Mapping[HolderId, ContactId]
+Counterparts = Mapping[UUID, ContactId]
 
 
 def lot_document(

@@ -25,7 +25,7 @@ from api.documents.explanations import (
     source_documents,
 )
 from api.documents.forms import DefinitionNumber, ExplanationLimit
-from api.documents.lots import Contacts, Origins
+from api.documents.lots import Contacts, Counterparts, Origins
 from api.documents.transactions import buckets
 from api.intake.as_of import AS_OF_CHECKS, EFFECTIVE_AT, RECORDED_AT, AsOf, read_as_of
 from api.intake.query import count_up_to, definition_number, path_guid, read_query
@@ -41,7 +41,7 @@ from ledger.connection import Connection
 from ledger.explaining import Explanation, LotLife, Movement, explain
 from ledger.facts import Balance, Origin
 from ledger.identity import ContactId
-from ledger.origins import first_issues
+from ledger.origins import first_issues, holders_of
 from ledger.policies import Definition
 from ledger.reading import contacts_of, transaction_by_id
 from ledger.reading_as_of import told_of, told_of_holder
@@ -104,19 +104,32 @@ EXPLAIN_CHECKS: Final = {
 
 
 class Ground(NamedTuple):
-    """What must be looked up beside the chains to tell of lots: where moved ones came from."""
+    """What must be looked up beside the chains to tell of moved points.
+
+    Attributes:
+        origins: Where lots that were moved came from.
+        contacts: Whose they were then.
+        counterparts: Who stood at the other end of a move, by its other half.
+    """
 
     origins: Origins
     contacts: Contacts
+    counterparts: Counterparts
 
 
-async def ground_of(connection: Connection, lives: Iterable[LotLife]) -> Ground:
-    """Where those of these lots that were moved came from, and whose they were."""
+async def ground_of(
+    connection: Connection, lives: Iterable[LotLife], movements: Iterable[Movement] = ()
+) -> Ground:
+    """Where those of these lots that were moved came from, and where these moves led."""
     moved = [Origin(one.holder, one.issue.lot) for one in lives if one.issue.origin is not None]
     origins = await first_issues(connection, moved)
-    holders = {found.holder for found in origins.values()}
+    told = [one.transaction for one in movements if one.transaction is not None]
+    linked = {one.linked for one in told if one.linked is not None}
+    ends = await holders_of(connection, linked) if linked else {}
+    holders = {*(found.holder for found in origins.values()), *ends.values()}
     contacts = await contacts_of(connection, list(holders)) if holders else {}
-    return Ground(origins, contacts)
+    counterparts = {half: contacts[holder] for half, holder in ends.items() if holder in contacts}
+    return Ground(origins, contacts, counterparts)
 
 
 @get(
@@ -137,7 +150,7 @@ async def explain_contact_points(request: Request[Any, Any, Any]) -> Response[by
             told = await told_of(connection, tenant, contact, recorded_at=as_of.recorded_at)
         at = as_of.effective_at or told.now
         found = explain(told.chains, definition.id, at, as_of.recorded_at) or NOTHING
-        ground = await ground_of(connection, found.lots)
+        ground = await ground_of(connection, found.lots, found.movements)
     return answer(explanation_document(contact, definition, found, ground, at, as_of, limit))
 
 
@@ -164,12 +177,13 @@ async def explain_transaction(request: Request[Any, Any, Any]) -> Response[bytes
     definition = service.catalogue.definitions[transaction.definition]
     movements = [one for one in found.movements if one.transaction == transaction]
     lives = [one for one in found.lots if one.issued_by == transaction]
-    sources = [source for one in movements for source in source_documents(one, definition, *ground)]
+    whence = (definition, ground.origins, ground.contacts)
+    sources = [source for one in movements for source in source_documents(one, *whence)]
     return answer(
         TransactionExplanationDocument(
             transaction=document_of(service, transaction, contacts.get(transaction.holder)),
             sources=tuple(sources),
-            lots=tuple(life_document(one, definition, *ground) for one in lives),
+            lots=tuple(life_document(one, *whence) for one in lives),
         )
     )
 
@@ -193,7 +207,10 @@ def explanation_document(
         effective_at=at,
         recorded_at=as_of.recorded_at or UNSET,
         balance=buckets(found.balance, scale),
-        lots=tuple(life_document(one, definition, *ground) for one in found.lots[:limit]),
+        lots=tuple(
+            life_document(one, definition, ground.origins, ground.contacts)
+            for one in found.lots[:limit]
+        ),
         other_lots=other_lots(found.lots[limit:], scale),
         transactions=tuple(explained_document(one, definition, *ground) for one in newest[:limit]),
         earlier=earlier(newest[limit:], scale),

@@ -10,6 +10,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from api.command_line import main
+from api.command_line.context import ASIDE, OUT
 from ledger.postgres import Database
 
 CONFIGURATION = """
@@ -87,6 +88,8 @@ class Commands:
     def say(self, *words: str, status: int = 0) -> Ended:
         """The same within the process of the test, which is quicker."""
         variables = {**self.variables, "POINTMASTER_CONFIG": str(self.folder / "pointmaster.toml")}
+        # What prints has looked at the variable already, when it was imported.
+        OUT.width = ASIDE.width = int(self.variables["COLUMNS"])
         with chdir(self.folder):
             result = CliRunner(env=variables).invoke(main, words)
         ended = Ended(result.exit_code, result.stdout, result.stderr, 0.0)
