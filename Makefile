@@ -38,6 +38,14 @@ test: $(TO_WORK) ## Run all tests on PostgreSQL 18, then those that touch the da
 	POINTMASTER_TEST_POSTGRES=18 $(PYTEST) -m "not soak"
 	POINTMASTER_TEST_POSTGRES=16 $(PYTEST) -m "database and not soak"
 
+.PHONY: bench
+bench: $(TO_WORK) ## Measure, each question beside its control; NAME=… asks one, SIZE=0.1 a tenth
+	@$(BIN)/python -m benchmarks $(NAME) $(if $(SIZE),--size $(SIZE))
+
+.PHONY: bench-quick
+bench-quick: $(TO_WORK) ## The same, small: in three minutes, and a failure where a goal is missed
+	@$(BIN)/python -m benchmarks $(NAME) --quick
+
 .PHONY: check
 check: $(TO_WORK) ## Look for mistakes without running anything: lint, format, types
 	$(BIN)/ruff check --quiet
