@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
+from typing import Any
 
 import click
 import uvicorn
@@ -24,6 +25,7 @@ import uvicorn
 from api.application import create_app
 from api.command_line.context import ASIDE, OUT, Told, run
 from api.configuration import Configuration
+from api.configuration.file import ServiceSection
 from api.service import Role, Service, open_service
 
 BACKLOG = 2048
@@ -106,10 +108,17 @@ async def _serve(
         ASIDE.print("Stopping.")
 
 
+def proxies_trusted(section: ServiceSection) -> dict[str, Any]:
+    """Whose word about their callers' addresses the server takes; else nobody's, nor by default."""
+    proxies = list(section.trusted_proxies)
+    return {"proxy_headers": bool(proxies), "forwarded_allow_ips": proxies}
+
+
 def _server(service: Service) -> Server:
     return Server(
         uvicorn.Config(
             create_app(service),
+            **proxies_trusted(service.configuration.service),
             http="httptools",
             lifespan="off",
             log_config=None,

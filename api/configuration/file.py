@@ -33,12 +33,15 @@ class ServiceSection(Section, frozen=True):
         open_documentation: Whether `/docs`, `/openapi.json` and `/problems` can be read without an
             API key. They say nothing about anybody's data.
         drain_seconds: How long requests under way may take to end when the service is stopped.
+        trusted_proxies: Networks of proxies whose word is taken for the address of whoever called
+            them (`X-Forwarded-For`), as in `10.0.0.7/32`; without any, no such header counts.
     """
 
     host: Annotated[str, Meta(min_length=1, max_length=255)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     open_documentation: bool = False
     drain_seconds: Annotated[int, Meta(ge=0, le=600)] = 20
+    trusted_proxies: Annotated[tuple[str, ...], Meta(max_length=1000)] = ()
 
 
 class DatabaseSection(Section, frozen=True):

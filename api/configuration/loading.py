@@ -31,6 +31,7 @@ from api.configuration.strict import Mistake, below, mistakes
 from ledger.amounts import AmountError, parse_amount
 from ledger.policies import Policy, Span, Validity
 from ledger.tenants import DefinitionDeclaration, TenantDeclaration
+from sync.engage.addresses import network_of
 from sync.engage.settings import EngageOptions, EngageSecrets, EngageSettings, problems
 from sync.relay.settings import RelaySettings
 from sync.secret import Secret
@@ -168,6 +169,11 @@ def _contradictions(file: ConfigurationFile) -> Iterator[Mistake]:
             "posting.lanes",
             f"must be at most {lanes_max}, half of database.connections: the others read",
         )
+    for proxy in file.service.trusted_proxies:
+        try:
+            network_of(proxy)
+        except ValueError:
+            yield Mistake("service.trusted_proxies", f"{proxy!r} is no network like 10.0.0.7/32")
     for name, tenant in file.tenants.items():
         key = below("tenants", name)
         if not re.fullmatch(TENANT_NAME_FORM, name):

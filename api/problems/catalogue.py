@@ -144,6 +144,14 @@ POINTS_LOG_CLOSED: Final = ProblemType(
     "The points log is not open to this caller",
     "Send the secret that the tenant is configured with, in the way it is configured.",
 )
+ADDRESS_NOT_ALLOWED: Final = ProblemType(
+    "address_not_allowed",
+    403,
+    "Not from this address",
+    "The tenant's configuration lists the networks that may call here, and the caller's address is "
+    "in none of them. Behind a proxy, `service.trusted_proxies` must name the proxy, or every "
+    "caller has the proxy's address.",
+)
 VENDOR_REFUSED: Final = ProblemType(
     "vendor_refused",
     401,
@@ -355,6 +363,7 @@ CATALOGUE: Final[dict[str, ProblemType]] = {
         MESSAGE_REFUSED,
         SIGNATURE_INVALID,
         POINTS_LOG_CLOSED,
+        ADDRESS_NOT_ALLOWED,
         VENDOR_REFUSED,
         NOT_REPLAYABLE,
         DEFINITION_UNKNOWN,

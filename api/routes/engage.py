@@ -2,9 +2,11 @@
 
 The one hard idea: Engage has no API key of ours. A webhook proves itself by its signature or its
 encryption, a points log by the secret the tenant is configured with; both are judged by
-`sync.engage`, and what they are answered is exactly what Engage expects, no more.
+`sync.engage`, and what they are answered is exactly what Engage expects, no more. Whoever calls
+from an address that the tenant does not list is turned away before anything else is looked at.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -24,6 +26,7 @@ from api.problems.problem import ProblemError, invalid
 from api.service import service_of
 from ledger.identity import ContactId
 from sync.engage import Follower, may_read_points_log
+from sync.engage.addresses import may_call
 from sync.engage.adjustments import BAD_MESSAGE, BAD_SIGNATURE, BODY_BYTES_MAX, OK, TOO_LARGE
 
 REFUSALS: Final = {
@@ -60,6 +63,7 @@ RECEIVE: Final = Operation(
     problems=(
         catalogue.MESSAGE_REFUSED,
         catalogue.SIGNATURE_INVALID,
+        catalogue.ADDRESS_NOT_ALLOWED,
         catalogue.NOT_FOUND,
         catalogue.BODY_TOO_SLOW,
         catalogue.BODY_TOO_LARGE,
@@ -92,7 +96,12 @@ def _log_operation(operation_id: str, *parameters: Parameter) -> Operation:
                 ],
             ),
         ),
-        problems=(catalogue.REQUEST_INVALID, catalogue.POINTS_LOG_CLOSED, catalogue.NOT_FOUND),
+        problems=(
+            catalogue.REQUEST_INVALID,
+            catalogue.POINTS_LOG_CLOSED,
+            catalogue.ADDRESS_NOT_ALLOWED,
+            catalogue.NOT_FOUND,
+        ),
         security="pointsLog",
     )
 
@@ -106,6 +115,7 @@ def _log_operation(operation_id: str, *parameters: Parameter) -> Operation:
 async def receive_engage_webhook(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Receive what Engage sends."""
     follower = _follower(request)
+    _check_address(request, follower.context.options.webhook.addresses)
     receipt = await follower.receive(await raw_body(request), dict(request.headers))
     if receipt.status_code != OK:
         raise ProblemError(*REFUSALS[receipt.status_code])
@@ -150,6 +160,7 @@ async def get_points_log_by_token_and_path(request: Request[Any, Any, Any]) -> R
 
 async def _points_log(request: Request[Any, Any, Any]) -> Response[bytes]:
     follower = _follower(request)
+    _check_address(request, follower.context.options.points_log.addresses)
     headers = {name.lower(): value for name, value in request.headers.items()}
     token = request.path_params.get("token")
     settings = follower.context.settings
@@ -160,6 +171,12 @@ async def _points_log(request: Request[Any, Any, Any]) -> Response[bytes]:
     else:
         contact = _contact_in_query(request)
     return Response(await follower.points_log(ContactId(contact)), media_type=JSON)
+
+
+def _check_address(request: Request[Any, Any, Any], networks: Sequence[str]) -> None:
+    """The caller's address, or that which a trusted proxy says it had."""
+    if not may_call(None if request.client is None else request.client.host, networks):
+        raise ProblemError(catalogue.ADDRESS_NOT_ALLOWED, "the caller's address is not listed")
 
 
 def _contact_in_query(request: Request[Any, Any, Any]) -> UUID:

@@ -35,6 +35,7 @@ def settings_of(
     address: str,
     authentication: LogAuthentication = LogAuthentication.HEADER,
     options: dict[str, Any] | None = None,
+    points_log_options: PointsLogOptions | None = None,
     **secrets: Any,
 ) -> EngageSettings:
     """An Engage at this address, with options and secrets other than usual."""
@@ -42,7 +43,7 @@ def settings_of(
         options=EngageOptions(
             base_url=address,
             poll_seconds=(0.1,),
-            points_log=PointsLogOptions(authentication=authentication),
+            points_log=points_log_options or PointsLogOptions(authentication=authentication),
             **(options or {}),
         ),
         secrets=EngageSecrets(
@@ -59,13 +60,13 @@ def settings_of(
 
 @asynccontextmanager
 async def engaged(
-    server: Server, config: pytest.Config, settings: EngageSettings
+    server: Server, config: pytest.Config, settings: EngageSettings, **more: Any
 ) -> AsyncIterator[House]:
     """A house whose tenant has this Engage."""
     await ensure_template(server, config.stash[FOLDER] / "template.lock")
     name = f"test_{uuid4().hex}"
     database = await create_database(server, name, TEMPLATE)
-    async with open_house(configuration_of(database, settings)) as found:
+    async with open_house(configuration_of(database, settings, **more)) as found:
         yield found
     await drop_database(server, name)
 

@@ -15,7 +15,7 @@ import uvicorn
 from api.access.scopes import Scope
 from api.access.stored import create_key
 from api.application import create_app
-from api.command_line.serving import Server
+from api.command_line.serving import Server, proxies_trusted
 from api.configuration import Configuration, DatabaseSettings, TenantSettings
 from api.configuration.file import PostingSection, ServiceSection
 from api.service import Role, Service, open_service
@@ -48,11 +48,14 @@ def configuration_of(
     *,
     open_documentation: bool = True,
     posting: PostingSection | None = None,
+    trusted_proxies: tuple[str, ...] = (),
 ) -> Configuration:
     """Two tenants on a test's database; the first with an Engage, if one is given."""
     return Configuration(
         path=Path("pointmaster.toml"),
-        service=ServiceSection(port=0, open_documentation=open_documentation),
+        service=ServiceSection(
+            port=0, open_documentation=open_documentation, trusted_proxies=trusted_proxies
+        ),
         database=DatabaseSettings(
             url=Secret(database.dsn_service),
             owner_url=Secret(database.dsn_owner),
@@ -133,6 +136,7 @@ async def listening(service: Service) -> AsyncIterator[str]:
     server = Server(
         uvicorn.Config(
             create_app(service),
+            **proxies_trusted(service.configuration.service),
             http="httptools",
             lifespan="off",
             log_config=None,
