@@ -26,6 +26,8 @@ from rich.table import Table
 from api.command_line.context import ASIDE, OUT, Told, opened_books, run
 from api.configuration import Configuration
 from api.importing.columns import FileKind, HeaderError
+from api.importing.engage_members import members_of
+from api.importing.members import MemberNumbers, MembersUnknownError
 from api.importing.register import OtherNameError, begin, count_booked
 from api.importing.rejects import Rejects, writing_rejects
 from api.importing.rows import NAME_LENGTH_MAX
@@ -36,7 +38,8 @@ from api.intake.checks import text
 from api.parquet import ParquetMissingError
 from ledger.amounts import format_amount
 from ledger.connection import Pool
-from ledger.tenants import Catalogue
+from ledger.posting import Books
+from ledger.tenants import Catalogue, TenantRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def import_(
     except HeaderError as problem:
         lines = "\n".join(f"  {mistake}" for mistake in problem.mistakes)
         raise click.ClickException(f"{file} can't be imported; it\n{lines}") from None
-    except (OtherNameError, ParquetMissingError, SourceError) as problem:
+    except (MembersUnknownError, OtherNameError, ParquetMissingError, SourceError) as problem:
         raise click.ClickException(str(problem)) from None
     if tally.rejected:
         sys.exit(1)
@@ -136,22 +139,39 @@ def _rejects_path(file: Path, wanted: Path | None, *, dry_run: bool) -> Path | N
 async def _import(configuration: Configuration, wishes: Wishes) -> Tally:
     async with opened_books(configuration) as opened:
         record, books = opened.tenant(wishes.tenant), opened.books
-        with _Bar() as bar, open_source(wishes.path, wishes.kind) as source:
-            name = wishes.name or bar.hash(wishes.path)
-            work = Import(books, record.id, name, post=not wishes.dry_run, progress=bar.advance)
-            is_end = False
-            try:
-                with writing_rejects(wishes.rejects, source) as rejects:
-                    if wishes.dry_run:
-                        await work.run(source, rejects)
-                    else:
-                        await _registered(work, wishes, source, rejects, books.pool)
-                is_end = True
-            finally:
-                bar.close()
-                if work.tally.read:
-                    _show(work, wishes, books.catalogue, bar.seconds, is_end=is_end)
+        async with members_of(configuration, books, record) as members:
+            work = await _run(wishes, books, record, members)
         return work.tally
+
+
+async def _run(
+    wishes: Wishes, books: Books, tenant: TenantRecord, members: MemberNumbers | None
+) -> Import:
+    """Import the file and say what came of it, however it ended."""
+    with _Bar() as bar, open_source(wishes.path, wishes.kind) as source:
+        name = wishes.name or bar.hash(wishes.path)
+        work = Import(
+            books,
+            tenant.id,
+            name,
+            post=not wishes.dry_run,
+            progress=bar.advance,
+            members=members,
+        )
+        work.check(source)
+        is_end = False
+        try:
+            with writing_rejects(wishes.rejects, source) as rejects:
+                if wishes.dry_run:
+                    await work.run(source, rejects)
+                else:
+                    await _registered(work, wishes, source, rejects, books.pool)
+            is_end = True
+        finally:
+            bar.close()
+            if work.tally.read:
+                _show(work, wishes, books.catalogue, bar.seconds, is_end=is_end)
+    return work
 
 
 async def _registered(

@@ -81,6 +81,7 @@ BALANCE_COLUMNS: Final = {
     column.name: column
     for column in (
         Column("contactId"),
+        Column(MEMBER_NUMBER),
         Column("definitionId", Form.NUMBER),
         Column("amount", Form.NUMBER),
         Column("validFrom"),
@@ -117,7 +118,7 @@ def columns_of(kind: FileKind) -> dict[str, Column]:
 
 
 def required_of(kind: FileKind) -> tuple[str, ...]:
-    """The columns without which no row could be read."""
+    """The columns without which no row could be read; a member number stands for a contact's id."""
     if kind is FileKind.BALANCES:
         return BALANCE_REQUIRED
     everywhere = [
@@ -135,16 +136,11 @@ def _mistakes(names: Sequence[str], known: dict[str, Column], kind: FileKind) ->
     for name in sorted({one for one in names if names.count(one) > 1}):
         yield f"has the column {name or 'without a name'} more than once"
     for name in names:
-        if name == MEMBER_NUMBER:
-            yield (
-                "has the column memberNumber: contacts can't be looked up by it yet; "
-                "give their contactId instead"
-            )
-        elif name not in known and name not in REJECTED:
+        if name not in known and name not in REJECTED:
             shown = name or "without a name"
             yield f"has the column {shown}, which is none of {kind}{_near(name, known)}"
     for name in required_of(kind):
-        if name not in names:
+        if name not in names and not (name == "contactId" and MEMBER_NUMBER in names):
             yield f"lacks the column {name}"
 
 
@@ -155,7 +151,7 @@ def _near(name: str, known: Iterable[str]) -> str:
 
 
 def _transaction_columns() -> dict[str, Column]:
-    found = {"kind": Column("kind")}
+    found = {name: Column(name) for name in ("kind", MEMBER_NUMBER)}
     for form in REQUESTS.values():
         for column in _columns_in(msgspec.inspect.type_info(form), ""):
             found.setdefault(column.name, column)

@@ -13,8 +13,15 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 from api.importing.balances import opening_of
-from api.importing.columns import FileKind
+from api.importing.columns import MEMBER_NUMBER, FileKind, HeaderError
 from api.importing.lanes import lay_out
+from api.importing.members import (
+    MemberNumbers,
+    NoContact,
+    of_contact,
+    with_number,
+    without_number,
+)
 from api.importing.rejects import Rejects
 from api.importing.rows import ROW_MALFORMED, Rejected, Row, derived, rejected
 from api.importing.source import Source, SourceError
@@ -24,7 +31,7 @@ from api.problems.problem import ProblemError, refused
 from ledger.book import Known
 from ledger.group_commit import NOBODYS_FAULT
 from ledger.identity import TenantId, key_hash
-from ledger.loading import load_keys
+from ledger.known_keys import known_keys
 from ledger.outcomes import Booked, Outcome, Refused
 from ledger.posting import BATCH_MAX, Books, TooManyRacesError
 from ledger.requests import Request
@@ -42,15 +49,25 @@ ATTEMPTS_MAX: Final = 8
 PAUSE_SECONDS: Final = 0.5
 """Before work is done again after the connection was lost; longer each time."""
 
+NOBODY_TO_ASK: Final = (
+    f"has the column {MEMBER_NUMBER}: only Engage knows member numbers, and the tenant has no "
+    "connection to it that could be asked; give each contactId instead"
+)
+
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A row that makes a request."""
+    """A row that makes a request.
+
+    Attributes:
+        number: The member number that it names its contact by, until that is looked up.
+    """
 
     row: Row
     request: Request
+    number: str | None = None
 
 
 class Import:
@@ -70,6 +87,7 @@ class Import:
         *,
         post: bool,
         progress: Callable[[Tally, float], None],
+        members: MemberNumbers | None = None,
     ) -> None:
         self.name = name
         self.tally = Tally()
@@ -77,11 +95,24 @@ class Import:
         self.tenant = tenant
         self._posts = post
         self._progress = progress
+        self._members = members
         self._may_be_known = True
         self._unreadable: SourceError | None = None
 
+    def check(self, source: Source) -> None:
+        """Raises `HeaderError` for a file that can't be booked, before anything is."""
+        if self._members is None and MEMBER_NUMBER in source.header:
+            raise HeaderError([NOBODY_TO_ASK])
+
     async def run(self, source: Source, rejects: Rejects) -> Tally:
-        """Book the rows of a file, or only look at them; raises `SourceError`."""
+        """Book the rows of a file, or only look at them.
+
+        Raises:
+            SourceError: the file can't be read on.
+            HeaderError: it has member numbers, and there is nobody to ask for them.
+            MembersUnknownError: whoever should know member numbers can't be asked now.
+        """
+        self.check(source)
         rows = source.rows()
         posting: asyncio.Task[list[Rejected]] | None = None
         try:
@@ -117,7 +148,11 @@ class Import:
         read = opening_of if kind is FileKind.BALANCES else transaction_of
         defaults = derived(self.name, row.number)
         try:
-            return Asked(row, read(row.cells, defaults, self.tenant, self._books.catalogue))
+            cells, number = without_number(row.cells)
+            request = read(cells, defaults, self.tenant, self._books.catalogue)
+            if number is not None:
+                request = with_number(request, number)
+            return Asked(row, request, number)
         except ProblemError as problem:
             return rejected(row, problem)
 
@@ -125,7 +160,7 @@ class Import:
         """Book a window; answers the rows that were not, in their order."""
         asked = [one for one in window if isinstance(one, Asked)]
         found = [one for one in window if isinstance(one, Rejected)]
-        unknown = await self._without_known(asked)
+        unknown = await self._named(await self._without_known(asked), found)
         if self._posts:
             found += await self._post_lanes(unknown)
         else:
@@ -144,18 +179,35 @@ class Import:
         """
         if not self._may_be_known or not asked:
             return asked
-        known = await self._known([one.request for one in asked])
+        keys = [key_hash(one.request.tenant, one.request.idempotency_key) for one in asked]
+        known = await self._known(keys)
         unknown = []
-        for one in asked:
-            request = one.request
-            found = known.get(key_hash(request.tenant, request.idempotency_key))
-            if found is not None and found.stands_for(request.fingerprint):
+        for key, one in zip(keys, asked, strict=True):
+            found = known.get(key)
+            if found is not None and found.stands_for(one.request.fingerprint):
                 self.tally.known += 1
-                self.tally.count(request)
+                self.tally.count(one.request)
             else:
                 unknown.append(one)
         self._may_be_known = not self._posts or len(unknown) < len(asked)
         return unknown
+
+    async def _named(self, asked: list[Asked], nobodys: list[Rejected]) -> list[Asked]:
+        """The rows with the contacts whose member numbers they say; `nobodys` gets the others."""
+        numbers = dict.fromkeys(one.number for one in asked if one.number is not None)
+        if not numbers or self._members is None:
+            return asked
+        contacts = await self._members(list(numbers))
+        found = []
+        for one in asked:
+            whose = None if one.number is None else contacts[one.number]
+            if isinstance(whose, NoContact):
+                nobodys.append(Rejected(one.row, whose.code, whose.message))
+            elif whose is None:
+                found.append(one)
+            else:
+                found.append(Asked(one.row, of_contact(one.request, whose)))
+        return found
 
     async def _post_lanes(self, asked: list[Asked]) -> list[Rejected]:
         lanes = lay_out([one.request for one in asked], LANES)
@@ -184,10 +236,10 @@ class Import:
                     self.tally.known += 1
         return found
 
-    async def _known(self, requests: list[Request]) -> dict[UUID, Known]:
+    async def _known(self, keys: list[UUID]) -> dict[UUID, Known]:
         async def work() -> dict[UUID, Known]:
             async with self._books.pool.acquire() as connection:
-                return (await load_keys(connection, requests))[1]
+                return await known_keys(connection, keys)
 
         return await patiently(work)
 

@@ -23,6 +23,7 @@ from api.importing.columns import (
     required_of,
 )
 from api.importing.lanes import lay_out
+from api.importing.members import of_contact, with_number, without_number
 from api.importing.rows import NAME_LENGTH_MAX, Cells, Row, derived, rejected
 from api.importing.transactions import read_cells, transaction_of
 from api.intake.reading import read_transaction
@@ -255,7 +256,8 @@ def test_a_header_tells_what_its_rows_are() -> None:
             ["contact_id", "definitionId", "amount"],
             "contact_id, which is none of balances; contactId",
         ),
-        (["memberNumber", "definitionId", "amount"], "can't be looked up by it yet"),
+        (["memberNumber", "amount"], "lacks the column definitionId"),
+        (["definitionId", "amount"], "lacks the column contactId"),
         (["contactId", "definitionId", "amount", ""], "without a name"),
         (["x"] * 201, "has 201 columns"),
     ],
@@ -263,6 +265,28 @@ def test_a_header_tells_what_its_rows_are() -> None:
 def test_a_header_that_can_not_be_used_is_explained(names: list[str], said: str) -> None:
     with pytest.raises(HeaderError, match=said):
         read_header(names, FileKind.BALANCES)
+
+
+def test_a_member_number_stands_for_the_contact_and_is_what_the_row_says() -> None:
+    layout = read_header(["memberNumber", "definitionId", "amount"])
+    number = layout.columns[0]
+    assert number is not None
+
+    def read(text: str, **others: str) -> Request:
+        cells = [(number, text)]
+        cells += [(columns_of(FileKind.BALANCES)[name], cell) for name, cell in others.items()]
+        named, said = without_number(cells)
+        assert said == text
+        return with_number(opening_of(named, derived("x", 1), TENANT, CATALOGUE), said)
+
+    request = read("A 17", definitionId="1", amount="5")
+    found = of_contact(request, member(1001))
+    assert (found.contact, found.fingerprint) == (member(1001), request.fingerprint)
+    assert read("A 18", definitionId="1", amount="5").fingerprint != request.fingerprint
+    for others in ({"contactId": CONTACT}, {"contactId": "x"}):
+        with pytest.raises(ProblemError, match="can't be given together"):
+            read("A 17", definitionId="1", amount="5", **others)
+    assert without_number([])[1] is None
 
 
 def test_a_rejected_row_says_everything_that_is_wrong() -> None:
