@@ -15,14 +15,15 @@ from ledger.outbox import Consumer, Outbox
 from ledger.posting import Books
 from ledger.tenants import Catalogue
 from sync.engage import Follower, consumer_of
+from sync.erasure import ERASERS
 from sync.leadership import Connect
 from sync.service import Synchronisation
 
 CONNECTIONS_SHARED: Final = 8
 """For webhooks, points logs and the lanes of pushes."""
 
-CONNECTIONS_A_TENANT: Final = 4
-"""Kept by its units: a run asked for, the push inside it, a round of questions, one in reserve."""
+CONNECTIONS_A_TENANT: Final = 8
+"""Kept by its units, one for each of its jobs that runs at a time, with one in reserve."""
 
 
 def wires_connections(configuration: Configuration) -> int:
@@ -41,7 +42,7 @@ async def open_wires(
         for tenant in configuration.tenants
         if tenant.engage is not None
     ]
-    synchronisation = Synchronisation(books, followers, connect=connect_leader)
+    synchronisation = Synchronisation(books, followers, connect=connect_leader, erasers=ERASERS)
     if runs_schedule:
         synchronisation.schedule.start()
     try:

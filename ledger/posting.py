@@ -95,16 +95,18 @@ class Books:
             connection, lambda: self._post_once(connection, requests, atomic=atomic)
         )
 
-    async def sweep(self, limit: int = BATCH_MAX) -> int:
+    async def sweep(
+        self, limit: int = BATCH_MAX, definitions: Sequence[DefinitionId] | None = None
+    ) -> int:
         """Book what has fallen due on at most `limit` accounts; answers on how many it was.
 
-        An account that can't be booked (its rows were tampered with, say) is logged and passed
-        over; it never keeps others from being swept.
+        Of all definitions, unless it says which. An account that can't be booked (its rows were
+        tampered with, say) is logged and passed over; it never keeps others from being swept.
         """
         clock = self._clock() if self._clock else None
-        definitions = list(self.catalogue.definitions)
+        wanted = list(self.catalogue.definitions if definitions is None else definitions)
         async with self.pool.acquire() as connection:
-            accounts = await due_accounts(connection, limit, clock, definitions)
+            accounts = await due_accounts(connection, limit, clock, wanted)
             return await self._sweep(connection, accounts)
 
     async def close_period(self, tenant: TenantId, boundary: datetime) -> None:

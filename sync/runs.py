@@ -5,9 +5,10 @@ for what it is by whoever next has the same unit to itself. Runs of the schedule
 to do would bury the others, so only the latest of those is kept.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -63,6 +64,30 @@ LIST = f"""
 ONE = f"select {COLUMNS} from engage.run where id = $1 and tenant_id is not distinct from $2"
 
 
+LATEST = f"""
+    -- The latest run of a tenant of each kind, and the latest that met no trouble.
+    -- Index: run_kind_idx.
+    select latest.*, (
+        select max(started_at) from (
+            select started_at from engage.run
+            where kind = asked.kind and tenant_id = $1 and state = 'done' and error is null
+            order by id desc limit 1
+        ) as well
+    ) as well_at
+    from unnest($2::text[]) as asked (kind)
+    cross join lateral (
+        select {COLUMNS} from engage.run
+        where run.kind = asked.kind and run.tenant_id = $1
+        order by run.id desc limit 1
+    ) as latest
+"""
+
+LAST_BEGUN = """
+    -- Index: run_kind_idx.
+    select asked_at from engage.run where kind = $1 and tenant_id = $2 order by id desc limit 1
+"""
+
+
 class Cause(StrEnum):
     """Why something runs."""
 
@@ -85,7 +110,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A run as people look at it.
 
     Attributes:
-        kind: `push`, `poll` or `sweep`.
+        kind: As in `sync.jobs`.
         summary: What it did, in numbers, by name.
         error: Why it failed, or what trouble it met.
     """
@@ -145,6 +170,31 @@ async def one(connection: Connection, tenant: TenantId | None, run: UUID) -> Run
     """A tenant's run by its id."""
     row = await connection.fetchrow(ONE, run, tenant)
     return None if row is None else _record(row)
+
+
+class LatestRun(NamedTuple):
+    """The latest run of a kind.
+
+    Attributes:
+        well_at: When the latest that met no trouble was started.
+    """
+
+    run: RunRecord
+    well_at: datetime | None
+
+
+async def latest(
+    connection: Connection, tenant: TenantId, kinds: Sequence[str]
+) -> dict[str, LatestRun]:
+    """The latest run of each of these kinds, where there was one."""
+    rows = await connection.fetch(LATEST, tenant, list(kinds))
+    return {row["kind"]: LatestRun(_record(row), row["well_at"]) for row in rows}
+
+
+async def last_begun(connection: Connection, tenant: TenantId, kind: str) -> datetime | None:
+    """When a run of a kind was last begun or asked for."""
+    begun: datetime | None = await connection.fetchval(LAST_BEGUN, kind, tenant)
+    return begun
 
 
 async def page(

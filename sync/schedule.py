@@ -35,12 +35,14 @@ class Job:
     Attributes:
         name: As shown, and unique.
         time_zone: Of its cron line.
+        last: When it last began, on whichever replica; what was missed since is done at once.
     """
 
     name: str
     timing: Timing
     time_zone: str
     do: Callable[[], Awaitable[object]]
+    last: Callable[[], Awaitable[datetime | None]] | None = None
 
 
 class Schedule:
@@ -92,8 +94,11 @@ class Schedule:
 
     async def _begin(self) -> None:
         scheduler = AsyncIOScheduler(timezone=UTC)
+        now = datetime.now(UTC)
         for job in self._jobs:
             if not job.timing.paused:
+                last = None if job.last is None else await job.last()
+                due = None if last is None else job.timing.next_after(last, now, job.time_zone)
                 scheduler.add_job(
                     self._start,
                     trigger=job.timing.trigger(job.time_zone),
@@ -101,6 +106,9 @@ class Schedule:
                     id=job.name,
                     coalesce=True,
                     misfire_grace_time=None,
+                    # Intervals go on from the last run, or one that is long would never end on a
+                    # service that is often started anew.
+                    **({} if due is None else {"next_run_time": max(now, due)}),
                 )
         scheduler.start()
         self._scheduler = scheduler

@@ -1,40 +1,67 @@
 """All wires of all tenants: what runs by itself, and what is asked for.
 
 The one hard idea: it only puts together. What a push is, who leads and how runs are kept apart are
-modules of their own; here are the jobs of the schedule, made of the followers' methods, and the one
-way to ask for a run by hand.
+modules of their own; here the schedule is made of the tenants' jobs, and here is the one way to ask
+for a run by hand.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from ledger.connection import Pool
-from ledger.posting import BATCH_MAX, Books
+from ledger.contacts import Eraser
+from ledger.posting import Books
+from ledger.tenants import TenantRecord
 from sync import runs
 from sync.clock import Clock
 from sync.engage import Follower
+from sync.jobs import JobKind, sweep, sweep_work, work_of
 from sync.leadership import Connect
-from sync.runs import Cause, RunRecord
+from sync.runs import Cause, RunRecord, RunState
 from sync.schedule import STOP_SECONDS_MAX, Job, Schedule
 from sync.timing import Timing, every
-from sync.work import Outcome, Work, ask_for, perform_asked, perform_scheduled
+from sync.work import Work, ask_for, perform_asked, perform_scheduled
 
-SWEEP_BATCHES_MAX: Final = 10_000
 WAIT_SECONDS_MAX: Final = 600.0
 TURN_SECONDS: Final = 60.0
 """How much longer than its asker a run waits for its turn."""
 
+LATE_AFTER: Final = timedelta(minutes=2)
+"""How far beyond its time, jitter included, a job may be before nobody seems to start it."""
 
 logger = logging.getLogger(__name__)
 
 
 class UnknownTenantError(LookupError):
     """No such tenant, or it has no Engage."""
+
+
+class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job of a tenant stands.
+
+    Attributes:
+        timing: When it runs, in a few words.
+        is_paused: The settings say that it doesn't run by itself.
+        latest: Its latest run; `None` if there was none.
+        well_at: When the latest run without trouble was started.
+        next_due_at: When it is due, but for jitter; `None` if it won't be.
+        is_late: It should have run by now, and no run of it is under way: nobody keeps the
+            schedule, it seems.
+    """
+
+    kind: JobKind
+    timing: str
+    is_paused: bool
+    latest: RunRecord | None
+    well_at: datetime | None
+    next_due_at: datetime | None
+    is_late: bool
 
 
 class Synchronisation:
@@ -48,6 +75,7 @@ class Synchronisation:
         connect: Connect,
         sweep: Timing | None = None,
         clock: Clock | None = None,
+        erasers: Sequence[Eraser] = (),
     ) -> None:
         """Put the wires together.
 
@@ -55,12 +83,15 @@ class Synchronisation:
             books: The books of all tenants.
             followers: One for each tenant that has an Engage.
             connect: Opens a connection of its own, past any pooler, for choosing the leader.
-            sweep: When what has fallen due is booked; every minute by default.
+            sweep: When what has fallen due is booked for tenants that have no Engage, and so no
+                schedule of their own; every minute by default.
             clock: The wires' clock.
+            erasers: Of everything outside the books, for contacts that Engage deleted.
         """
         self.followers = {follower.tenant.name: follower for follower in followers}
         self._books = books
         self._clock = clock or Clock()
+        self._erasers = tuple(erasers)
         self._asked: set[asyncio.Task[None]] = set()
         self.schedule = Schedule(list(self._jobs(sweep or every(60))), connect)
 
@@ -86,25 +117,21 @@ class Synchronisation:
         except KeyError:
             raise UnknownTenantError(f"tenant {tenant} has no Engage") from None
 
-    async def run_now(self, tenant: str, *, wait_seconds: float = 0) -> RunRecord:
-        """Push a tenant's totals now, whatever the schedule says, and ask what came of them.
+    async def run_now(
+        self, tenant: str, kind: JobKind = JobKind.PUSH, *, wait_seconds: float = 0
+    ) -> RunRecord:
+        """Do something for a tenant now, whatever the schedule says.
 
-        With `wait_seconds`, at most 600, until Engage has what the books have, or it can be said
-        that it won't soon: the record answered is then final. Without, or when time runs out, it
-        says how far the run is; the run goes on.
+        With `wait_seconds`, at most 600, until it is done; a push, until Engage has what the books
+        have, or it can be said that it won't soon. The record answered is then final. Without, or
+        when time runs out, it says how far the run is; the run goes on.
 
         Raises:
             UnknownTenantError: no such tenant, or it has no Engage.
         """
         follower = self.follower(tenant)
         patience = min(max(wait_seconds, 0.0), WAIT_SECONDS_MAX)
-
-        async def do() -> Outcome:
-            report = await follower.sync(wait_seconds=patience, at_once=True)
-            trouble = report.push.trouble or report.poll.trouble or report.settle.trouble
-            return Outcome(msgspec.json.encode(report), is_quiet=False, trouble=trouble)
-
-        work = Work("push", follower.tenant.id, do)
+        work = work_of(kind, follower, self._erasers, patience_seconds=patience)
         run = await ask_for(self._pool, self._clock, work, Cause.REQUEST)
         turn = perform_asked(
             self._pool, self._clock, work, run, wait_seconds=patience + TURN_SECONDS
@@ -133,7 +160,7 @@ class Synchronisation:
     async def runs(
         self, tenant: str, *, before: UUID | None = None, limit: int = 100
     ) -> list[RunRecord]:
-        """A tenant's runs, and those for all tenants, newest first.
+        """A tenant's runs, newest first.
 
         Raises:
             UnknownTenantError: no such tenant, or it has no Engage.
@@ -142,15 +169,43 @@ class Synchronisation:
         async with self._pool.acquire() as connection:
             return await runs.page(connection, follower.tenant.id, before=before, limit=limit)
 
+    async def jobs(self, tenant: str) -> list[JobStatus]:
+        """What ran last for a tenant, what is due, and what failed and why.
+
+        Raises:
+            UnknownTenantError: no such tenant, or it has no Engage.
+        """
+        follower = self.follower(tenant)
+        async with self._pool.acquire() as connection:
+            now = await self._clock.read(connection)
+            latest = await runs.latest(connection, follower.tenant.id, list(JobKind))
+        zone, schedule = str(follower.tenant.zone), follower.context.options.schedule
+        found = []
+        for kind in JobKind:
+            timing: Timing = getattr(schedule, kind)
+            run, well_at = latest.get(kind, (None, None))
+            due = None
+            if not timing.paused:
+                due = timing.next_after(None if run is None else run.asked_at, now, zone)
+            is_under_way = run is not None and run.state in {RunState.WAITING, RunState.RUNNING}
+            patience = LATE_AFTER + timedelta(seconds=timing.jitter_seconds)
+            found.append(
+                JobStatus(
+                    kind=kind,
+                    timing=timing.said(),
+                    is_paused=timing.paused,
+                    latest=run,
+                    well_at=well_at,
+                    next_due_at=due,
+                    is_late=due is not None and not is_under_way and now > due + patience,
+                )
+            )
+        return found
+
     async def sweep(self) -> int:
         """Book everything that has fallen due; answers on how many accounts it was."""
-        swept = 0
-        for _ in range(SWEEP_BATCHES_MAX):
-            accounts = await self._books.sweep(BATCH_MAX)
-            swept += accounts
-            if accounts < BATCH_MAX:
-                break
-        return swept
+        tenants = self._books.catalogue.tenants.values()
+        return sum([await sweep(self._books, tenant) for tenant in tenants])
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._asked.discard(task)
@@ -162,41 +217,26 @@ class Synchronisation:
         return self._books.pool
 
     def _jobs(self, sweep: Timing) -> Iterable[Job]:
-        yield self._job("sweep", Work("sweep", None, self._swept), sweep, "UTC")
-        for follower in self.followers.values():
-            zone = str(follower.tenant.zone)
-            name, options = follower.tenant.name, follower.context.options
-            push, poll = _push_work(follower), _poll_work(follower)
-            yield self._job(f"push {name}", push, options.schedule.push, zone)
-            yield self._job(f"poll {name}", poll, options.schedule.poll, zone)
+        for tenant in self._books.catalogue.tenants.values():
+            follower = self.followers.get(tenant.name)
+            if follower is None:
+                yield self._job(tenant, sweep_work(self._books, tenant), sweep)
+                continue
+            for kind in JobKind:
+                timing = getattr(follower.context.options.schedule, kind)
+                yield self._job(tenant, work_of(kind, follower, self._erasers), timing)
 
-    def _job(self, name: str, work: Work, timing: Timing, time_zone: str) -> Job:
+    def _job(self, tenant: TenantRecord, work: Work, timing: Timing) -> Job:
         async def do() -> None:
             await perform_scheduled(self._pool, self._clock, work)
 
-        return Job(name, timing, time_zone, do)
+        return Job(f"{work.kind} {tenant.name}", timing, str(tenant.zone), do, self._last(work))
 
-    async def _swept(self) -> Outcome:
-        swept = await self.sweep()
-        return Outcome(msgspec.json.encode({"accounts": swept}), is_quiet=swept == 0)
+    def _last(self, work: Work) -> Callable[[], Awaitable[datetime | None]]:
+        async def last() -> datetime | None:
+            if work.tenant is None:
+                return None
+            async with self._pool.acquire() as connection:
+                return await runs.last_begun(connection, work.tenant, work.kind)
 
-
-def _push_work(follower: Follower) -> Work:
-    async def do() -> Outcome:
-        report = await follower.push()
-        is_quiet = report.sent == 0 and report.stored == 0 and report.trouble is None
-        return Outcome(msgspec.json.encode(report), is_quiet, report.trouble)
-
-    return Work("push", follower.tenant.id, do)
-
-
-def _poll_work(follower: Follower) -> Work:
-    async def do() -> Outcome:
-        polled = await follower.poll()
-        settled = await follower.settle()
-        trouble = polled.trouble or settled.trouble
-        is_quiet = not (polled.asked or settled.settled or settled.abandoned or trouble)
-        summary = msgspec.json.encode({"poll": polled, "settle": settled})
-        return Outcome(summary, is_quiet, trouble)
-
-    return Work("poll", follower.tenant.id, do)
+        return last

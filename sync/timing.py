@@ -4,7 +4,9 @@ The one hard idea: a timing is checked when it is read from the configuration, s
 can't fail to start because of one. It does not run anything; `sync.schedule` does.
 """
 
+from datetime import datetime, timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import msgspec
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped] # it has no types
@@ -57,6 +59,28 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise TimingError(f"is no cron line of five fields: {error}") from error
         trigger.jitter = jitter
         return trigger
+
+    def next_after(self, last: datetime | None, now: datetime, time_zone: str) -> datetime | None:
+        """When it is due, by when it last ran; in the past where that was missed.
+
+        Without a last time: by a cron line at its next moment, at an interval when one has passed.
+        `None` for a cron line whose moment never comes.
+
+        Raises:
+            TimingError: as `trigger`.
+        """
+        if self.every_seconds is not None:
+            return (last or now) + timedelta(seconds=self.every_seconds)
+        zone = ZoneInfo(time_zone)
+        since = (last or now).astimezone(zone)
+        plain = msgspec.structs.replace(self, jitter_seconds=0).trigger(time_zone)
+        due: datetime | None = plain.get_next_fire_time(since, since)
+        return None if due is None else due.astimezone(now.tzinfo)
+
+    def said(self) -> str:
+        """The timing in a few words."""
+        how = f"cron {self.cron}" if self.cron is not None else f"every {self.every_seconds:g} s"
+        return f"{how}, paused" if self.paused else how
 
 
 def every(seconds: float, jitter_seconds: float = 0) -> Timing:

@@ -43,7 +43,7 @@ class Work:
     """A unit of work: no two of one kind and tenant run at a time.
 
     Attributes:
-        kind: `push`, `poll` or `sweep`.
+        kind: As in `sync.jobs`.
         tenant: Whose; `None` for all tenants together.
     """
 

@@ -51,7 +51,7 @@ class DatabaseSection(Section, frozen=True):
         folder: Where the service's own PostgreSQL keeps its data, relative to the file.
         postgres: Its major version, 16 or 18.
         connections: The most connections of one process for its callers, those of the posting
-            lanes included; the sync has its own, 8 and 4 a tenant.
+            lanes included; the sync has its own, 8 and 8 a tenant.
     """
 
     folder: Annotated[str, Meta(min_length=1)] = "var/postgres"

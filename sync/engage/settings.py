@@ -165,10 +165,18 @@ class PointsLogOptions(Section, frozen=True):
 class ScheduleOptions(Section, frozen=True):
     """When the tenant's work is done without being asked for."""
 
+    sweep: Timing = every(60, jitter_seconds=5)
+    """Book what has fallen due: points that become valid or lapse, holds that time out."""
     push: Timing = every(60, jitter_seconds=5)
-    """Send the totals of accounts that changed."""
+    """Tell Engage what changed: totals, or movements, by the mode."""
     poll: Timing = every(5)
     """Ask for the state of what was sent, and settle what is unclear."""
+    drift_sample: Timing = every(600, jitter_seconds=60)
+    """Compare some accounts at random, and those that differed before."""
+    drift_share: Timing = Timing(cron="0 1 * * *", jitter_seconds=900)
+    """Compare the accounts that were compared longest ago."""
+    contacts: Timing = every(900, jitter_seconds=60)
+    """Look for contacts that were created, deleted or merged."""
 
 
 class EngageOptions(Section, frozen=True):
@@ -308,7 +316,7 @@ def _address_problems(options: EngageOptions) -> Iterator[Problem]:
 
 
 def _timing_problems(options: EngageOptions) -> Iterator[Problem]:
-    for name in ("push", "poll"):
+    for name in options.schedule.__struct_fields__:
         try:
             getattr(options.schedule, name).trigger("UTC")
         except TimingError as error:

@@ -8,6 +8,7 @@ import pytest
 
 from ledger.postgres import connect
 from sync.engage import ScheduleOptions
+from sync.jobs import JobKind
 from sync.runs import Cause, RunRecord, RunState
 from sync.service import Synchronisation, UnknownTenantError
 from sync.timing import Timing
@@ -167,6 +168,45 @@ async def test_those_who_wait_leave_connections_to_those_who_work(program: Progr
 
     await asyncio.gather(*(work() for _ in range(3 * program.pool.get_max_size())))
     assert done == 3 * program.pool.get_max_size()
+
+
+async def test_every_job_can_be_asked_for(
+    program: Program, engage: Sandbox, wires: Synchronisation
+) -> None:
+    engage.set(balances={"jobSeconds": 0.05})
+    engage.know(member(1001))
+    await program.earn(member(1001), 100)
+    for kind in JobKind:
+        run = await wires.run_now(TENANT, kind, wait_seconds=10)
+        assert (run.kind, run.state, run.error) == (kind, RunState.DONE, None)
+    drift = await wires.run_now(TENANT, JobKind.DRIFT_SHARE, wait_seconds=10)
+    assert drift.summary is not None
+    assert (drift.summary["compared"], drift.summary["agreed"]) == (1, 1)
+
+
+async def test_of_each_job_it_is_said_what_ran_what_is_due_and_what_failed(
+    engage: Sandbox, wires: Synchronisation
+) -> None:
+    jobs = {job.kind: job for job in await wires.jobs(TENANT)}
+    assert set(jobs) == set(JobKind)
+    assert (jobs[JobKind.PUSH].is_paused, jobs[JobKind.PUSH].next_due_at) == (True, None)
+    assert jobs[JobKind.CONTACTS].latest is None
+    well = await wires.run_now(TENANT, JobKind.CONTACTS, wait_seconds=10)
+    engage.fault({"kind": "error-before", "path": "*/changes"})
+    failed = await wires.run_now(TENANT, JobKind.CONTACTS, wait_seconds=10)
+    job = next(job for job in await wires.jobs(TENANT) if job.kind is JobKind.CONTACTS)
+    assert job.latest == failed
+    assert failed.error is not None
+    assert job.well_at == well.started_at
+    assert job.next_due_at == failed.asked_at + timedelta(seconds=900)
+    assert not job.is_late
+
+
+async def test_a_job_that_nobody_starts_is_late(program: Program, wires: Synchronisation) -> None:
+    await wires.run_now(TENANT, JobKind.CONTACTS, wait_seconds=10)
+    await program.pool.execute("update engage.run set asked_at = asked_at - interval '1 hour'")
+    late = [job.kind for job in await wires.jobs(TENANT) if job.is_late]
+    assert late == [JobKind.CONTACTS]
 
 
 async def test_the_service_sweeps_what_has_fallen_due(

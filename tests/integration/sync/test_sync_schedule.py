@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -42,13 +42,19 @@ async def schedules(database: Database) -> AsyncIterator[Callable[..., Schedule]
     """Makes schedules of one job each, stopped at the end."""
     async with AsyncExitStack() as stack:
 
-        def make(do: Callable[[], object], timing: Timing = OFTEN) -> Schedule:
+        def make(
+            do: Callable[[], object], timing: Timing = OFTEN, begun: datetime | None = None
+        ) -> Schedule:
             async def done() -> None:
                 result = do()
                 if asyncio.iscoroutine(result):
                     await result
 
-            schedule = Schedule([Job("job", timing, "UTC", done)], connecting(database))
+            async def last() -> datetime | None:
+                return begun
+
+            job = Job("job", timing, "UTC", done, last)
+            schedule = Schedule([job], connecting(database))
             stack.push_async_callback(schedule.stop)
             schedule.start()
             return schedule
@@ -138,6 +144,25 @@ async def test_a_paused_job_is_not_started(schedules: Callable[..., Schedule]) -
     await asyncio.sleep(0.6)
     assert done == []
     assert schedule.next_runs() == {}
+
+
+@pytest.mark.parametrize(
+    "timing", [every(86_400, jitter_seconds=60), Timing(cron="* * * * *", jitter_seconds=5)]
+)
+async def test_what_was_missed_while_nobody_led_is_done_at_once(
+    schedules: Callable[..., Schedule], timing: Timing
+) -> None:
+    done = asyncio.Event()
+    schedules(done.set, timing, begun=datetime.now(UTC) - timedelta(days=2))
+    async with asyncio.timeout(5):
+        await done.wait()
+
+
+async def test_a_long_interval_goes_on_over_restarts(schedules: Callable[..., Schedule]) -> None:
+    begun = datetime.now(UTC) - timedelta(hours=20)
+    schedule = schedules(lambda: None, every(86_400), begun=begun)
+    await until(lambda: bool(schedule.next_runs()))
+    assert schedule.next_runs()["job"] == begun + timedelta(days=1)
 
 
 async def test_stopping_lets_what_runs_finish(schedules: Callable[..., Schedule]) -> None:

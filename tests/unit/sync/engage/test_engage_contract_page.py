@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 
-from sync.engage.settings import EngageOptions
+from sync.engage.settings import EngageOptions, ScheduleOptions
 
 PAGE = Path(__file__).parents[4] / "docs" / "contracts" / "engage.md"
 
 # Of our own making: they answer no question about Engage.
-OURS = {"mode", "plain_http", "requests_at_once", "schedule.push", "schedule.poll"}
+OURS = {"mode", "plain_http", "requests_at_once"} | {
+    f"schedule.{name}" for name in ScheduleOptions.__struct_fields__
+}
 
 
 def names(section: type[msgspec.Struct], prefix: str = "") -> Iterator[str]:
