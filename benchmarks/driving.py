@@ -17,6 +17,7 @@ from typing import Final
 
 from benchmarks.filling import contact
 from benchmarks.ground import DEFINITION, TENANT
+from benchmarks.processor import Processor
 from ledger.amounts import Points
 from ledger.group_commit import GroupCommit
 from ledger.identity import ContactId, DefinitionId, TenantId
@@ -47,6 +48,7 @@ class Drive:
     waits: tuple[float, ...]
     outcomes: tuple[Outcome, ...]
     began_at: datetime
+    processor: Processor
 
     @property
     def rate(self) -> float:
@@ -151,39 +153,47 @@ def _fingerprint(key: str) -> bytes:
     return sha256(key.encode()).digest()[:16]
 
 
+RequestsOf = Callable[[Maker, int], list[Request]]
+"""Makes the requests of one round."""
+
+
 def earns(maker: Maker, count: int) -> list[Request]:
     """Purchases of contacts drawn at random, each as likely as any other."""
     return [maker.earn(maker.anyone()) for _ in range(count)]
 
 
-def mixed(maker: Maker, count: int) -> list[Request]:
+class Mixture:
     """65 % earn, 20 % redeem, 5 % hold and capture, 5 % return, 5 % repeats of known keys.
 
-    What refers to something earlier comes well after it, so that several callers keep the order.
+    What refers to something earlier comes some thousand requests after it, as far as the rounds
+    reach: what it refers to is in the books, and not in the same batch.
     """
-    requests: list[Request] = []
-    known: deque[Earn] = deque(maxlen=20_000)
-    captures: deque[tuple[int, Capture]] = deque()
-    while len(requests) < count:
-        if captures and captures[0][0] <= len(requests):
-            requests.append(captures.popleft()[1])
-            continue
+
+    def __init__(self, distance: int) -> None:
+        self._distance = distance
+        self._known: deque[Earn] = deque()
+        self._placed: deque[Capture] = deque()
+
+    def __call__(self, maker: Maker, count: int) -> list[Request]:
+        """The requests of one round."""
+        return [self._next(maker) for _ in range(count)]
+
+    def _next(self, maker: Maker) -> Request:
         chance = maker.chance()
-        settled = known[0] if len(known) == known.maxlen or len(requests) > count // 2 else None
         if chance < 0.20:
-            requests.append(maker.redeem(maker.anyone()))
-        elif chance < 0.225:
+            return maker.redeem(maker.anyone())
+        if chance < 0.225:
             hold, capture = maker.hold_and_capture(maker.anyone())
-            requests.append(hold)
-            captures.append((len(requests) + 2 * CALLERS * BATCH_MAX, capture))
-        elif chance < 0.325 and settled is not None:
-            known.popleft()
-            requests.append(maker.give_back(settled) if chance < 0.275 else settled)
-        else:
-            earn = maker.earn(maker.anyone())
-            known.append(earn)
-            requests.append(earn)
-    return requests
+            self._placed.append(capture)
+            return hold
+        if chance < 0.25 and len(self._placed) > self._distance // 40:
+            return self._placed.popleft()
+        if chance < 0.35 and len(self._known) > self._distance:
+            earlier = self._known.popleft()
+            return maker.give_back(earlier) if chance < 0.30 else earlier
+        earn = maker.earn(maker.anyone())
+        self._known.append(earn)
+        return earn
 
 
 async def drive(
@@ -212,12 +222,14 @@ async def drive(
                 waits.append(perf_counter() - began)
 
         began_at = await books.pool.fetchval("select clock_timestamp()")
+        before = await Processor.now(books.pool)
         started = perf_counter()
         await asyncio.gather(*(call() for _ in range(callers)))
         seconds = perf_counter() - started
+        used = (await Processor.now(books.pool)).since(before)
     if must_book:
         require_booked(outcomes)
-    return Drive(len(requests), seconds, tuple(waits), tuple(outcomes), began_at)
+    return Drive(len(requests), seconds, tuple(waits), tuple(outcomes), began_at, used)
 
 
 def require_booked(outcomes: Sequence[Outcome]) -> None:
@@ -225,7 +237,3 @@ def require_booked(outcomes: Sequence[Outcome]) -> None:
     refused = [one for one in outcomes if not isinstance(one, Booked | Replayed)]
     if refused:
         raise NotBookedError(f"{len(refused)} of {len(outcomes)} refused, such as {refused[0]}")
-
-
-RequestsOf = Callable[[Maker, int], list[Request]]
-"""Makes the requests of one round."""

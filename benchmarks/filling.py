@@ -72,7 +72,7 @@ DRAW: Final = f"""
                    then (late % 172800) * interval '1 second' else interval '0' end as effective,
                'fill-' || one || '-' || $1::integer as next_key,
                'Purchase ' || lpad((late % 1000000)::text, 6, '0') as told,
-               10 + late % 990 as points
+               100 + late % 900 as points
         from timed
     )
     select one, holder_id, contact_id, salt, number + 1 as number, available + points as available,

@@ -28,6 +28,6 @@ async def measure(ground: Ground) -> list[Result]:
             keys=f"{contacts:,} contacts, uniform",
             load=f"{CALLERS} callers, a batch of 1000 each, {LANES} lanes",
             latency=found.latency,
-            notes=(f"{found.per_commit[-1]} transactions a commit",),
+            notes=found.notes,
         )
     ]

@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import Final
 
 from benchmarks.ground import open_pool, owner
+from benchmarks.processor import Processor
 from ledger.connection import Connection, Pool
 from ledger.postgres import Database
 
@@ -252,8 +253,8 @@ async def _copy(source: Connection, target: Connection, select: str, table: str)
     await target.copy_to_table(table, schema_name="staged", source=rows, format="binary")
 
 
-async def replay(control: Database, staged: Staged) -> float:
-    """Write what is staged; the seconds it took."""
+async def replay(control: Database, staged: Staged) -> tuple[float, Processor]:
+    """Write what is staged; the seconds it took, and the processor time."""
     async with open_pool(control, HALVES) as pool:
         statements = []
         async with pool.acquire() as connection:
@@ -264,11 +265,13 @@ async def replay(control: Database, staged: Staged) -> float:
                     f"from staged.{table} where half = $1 and chunk = $2"
                 )
         statements += UPDATES
+        before = await Processor.now(pool)
         started = perf_counter()
         await asyncio.gather(
             *(_half(pool, statements, half, chunks) for half, chunks in enumerate(staged.chunks))
         )
-        return perf_counter() - started
+        seconds = perf_counter() - started
+        return seconds, (await Processor.now(pool)).since(before)
 
 
 async def _half(pool: Pool, statements: Sequence[str], half: int, chunks: int) -> None:
