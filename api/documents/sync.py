@@ -1,5 +1,6 @@
 """The wires as they are answered: runs, batches, how things stand, and what came in."""
 
+import json
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -144,7 +145,11 @@ class AdjustmentDocument(msgspec.Struct, frozen=True, kw_only=True, rename="came
         message_id: The sender's id of it, the same when it is sent again.
         envelope_id: Engage's id of the event.
         repeats: How often it came again.
+        earlier_bodies: With how many other bodies it had come before the one that was judged; they
+            are kept beside it.
         transaction_id: What it became in the books.
+        payload: Everything an adjustment says, as Engage wrote it; null for other messages and
+            for what can't be read.
     """
 
     adjustment_id: UUID
@@ -157,8 +162,10 @@ class AdjustmentDocument(msgspec.Struct, frozen=True, kw_only=True, rename="came
     received_at: Instant
     decided_at: Instant
     repeats: int
+    earlier_bodies: int
     transaction_id: UUID | None
     contact_id: UUID | None
+    payload: dict[str, Any] | None
 
 
 class AdjustmentPage(msgspec.Struct, frozen=True, rename="camel"):
@@ -166,6 +173,25 @@ class AdjustmentPage(msgspec.Struct, frozen=True, rename="camel"):
 
     adjustments: tuple[AdjustmentDocument, ...]
     next_cursor: str | UnsetType = UNSET
+
+
+class AdjustmentReplayRequest(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """Which quarantined messages are to be judged again.
+
+    Attributes:
+        reason: Only those set aside for this reason; all without it.
+    """
+
+    reason: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+
+
+class AdjustmentsReplayedDocument(msgspec.Struct, frozen=True, rename="camel"):
+    """How many messages were judged again, and what became of them, by state."""
+
+    replayed: int
+    states: dict[str, int]
 
 
 FINAL_RUNS = frozenset({RunState.DONE, RunState.FAILED, RunState.ABANDONED})
@@ -238,6 +264,24 @@ def adjustment_document(delivery: DeliveryRecord) -> AdjustmentDocument:
         received_at=delivery.received_at,
         decided_at=delivery.decided_at,
         repeats=delivery.repeats,
+        earlier_bodies=delivery.earlier_bodies,
         transaction_id=delivery.transaction_id,
         contact_id=delivery.contact_id,
+        payload=_payload(delivery.payload),
     )
+
+
+def _payload(text: str | None) -> dict[str, Any] | None:
+    """What an adjustment says; numbers as they were written."""
+    if text is None:
+        return None
+    try:
+        # Raw values are passed on unread, so all of it is read once to know that it is JSON.
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_constant)
+        return dict(msgspec.json.decode(text, type=dict[str, msgspec.Raw]))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")

@@ -3,19 +3,28 @@
 from typing import Any, Final
 
 from litestar import Request, Response, get, post
+from msgspec import UNSET
 
 from api.access.guard import needs
 from api.access.scopes import Scope
 from api.answers import answer
 from api.documents.forms import Guid
-from api.documents.sync import AdjustmentDocument, AdjustmentPage, adjustment_document
+from api.documents.sync import (
+    AdjustmentDocument,
+    AdjustmentPage,
+    AdjustmentReplayRequest,
+    AdjustmentsReplayedDocument,
+    adjustment_document,
+)
+from api.intake.bodies import json_body
 from api.intake.cursor import write_cursor
 from api.intake.paging import read_page
 from api.intake.query import path_guid, read_query
-from api.openapi.operation import Answer, Operation, Parameter, described
+from api.intake.small import read_small
+from api.openapi.operation import Answer, Body, Operation, Parameter, described
 from api.problems import catalogue
 from api.problems.problem import ProblemError
-from api.routes.sync import CURSOR, LIMIT, own_follower
+from api.routes.sync import BODY_BYTES_MAX, CURSOR, LIMIT, own_follower
 from api.service import service_of
 from sync.engage import DeliveryState, NotReplayableError
 
@@ -52,6 +61,46 @@ REPLAY: Final = Operation(
 )
 
 
+GET_ADJUSTMENT: Final = Operation(
+    id="getAdjustment",
+    tag="Adjustments",
+    summary="Look at one message",
+    description="With everything an adjustment says, and what became of it.",
+    scope=Scope.SYNC_READ,
+    parameters=(Parameter("adjustmentId", "path", Guid, "The message's id.", required=True),),
+    answers=(Answer(200, "The message.", AdjustmentDocument),),
+    problems=(catalogue.REQUEST_INVALID, catalogue.NOT_FOUND),
+)
+
+REPLAY_ALL: Final = Operation(
+    id="replayAdjustments",
+    tag="Adjustments",
+    summary="Judge all quarantined messages again",
+    description=(
+        "Or those that were set aside for one reason, once its cause was mended. In the order in "
+        "which they came; each is booked once, or stays where it is with its reason."
+    ),
+    scope=Scope.SYNC_RUN,
+    body=Body(AdjustmentReplayRequest, {"reason": {"reason": "undecryptable"}, "all": {}}),
+    answers=(
+        Answer(
+            200,
+            "What became of them.",
+            AdjustmentsReplayedDocument,
+            example={"replayed": 3, "states": {"booked": 2, "quarantined": 1}},
+        ),
+    ),
+    problems=(
+        catalogue.JSON_INVALID,
+        catalogue.REQUEST_INVALID,
+        catalogue.NOT_FOUND,
+        catalogue.BODY_TOO_SLOW,
+        catalogue.BODY_TOO_LARGE,
+        catalogue.MEDIA_TYPE_UNSUPPORTED,
+    ),
+)
+
+
 @get("/v1/adjustments", guards=[needs(Scope.SYNC_READ)], opt=described(LIST_ADJUSTMENTS))
 async def list_adjustments(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Show what came in."""
@@ -84,3 +133,37 @@ async def replay_adjustment(request: Request[Any, Any, Any]) -> Response[bytes]:
     if found is None:
         raise ProblemError(catalogue.NOT_FOUND, "there is no such message")
     return answer(adjustment_document(found))
+
+
+@get(
+    "/v1/adjustments/{adjustmentId:str}",
+    guards=[needs(Scope.SYNC_READ)],
+    opt=described(GET_ADJUSTMENT),
+)
+async def get_adjustment(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Show one message."""
+    follower = own_follower(request, service_of(request))
+    found = await follower.delivery(path_guid(request, "adjustmentId"))
+    read_query(request, {})
+    if found is None:
+        raise ProblemError(catalogue.NOT_FOUND, "there is no such message")
+    return answer(adjustment_document(found))
+
+
+@post(
+    "/v1/adjustments/replays",
+    guards=[needs(Scope.SYNC_RUN)],
+    request_max_body_size=BODY_BYTES_MAX,
+    status_code=200,
+    opt=described(REPLAY_ALL),
+)
+async def replay_adjustments(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Judge what was set aside again."""
+    follower = own_follower(request, service_of(request))
+    read_query(request, {})
+    wanted = read_small(await json_body(request), AdjustmentReplayRequest)
+    states = await follower.replay_all(None if wanted.reason is UNSET else wanted.reason)
+    document = AdjustmentsReplayedDocument(
+        states.total(), {state.value: number for state, number in states.items()}
+    )
+    return answer(document)

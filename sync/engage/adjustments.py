@@ -4,11 +4,14 @@ The one hard idea: a message and its booking are one transaction. A sender that 
 the message, so 2xx is said only after that transaction; one that hears anything else sends it again
 and is recognised. Points adjusted here go back to Engage by the next push, like any other change.
 
-The body is kept as it came, encrypted if it was: whoever reads the table reads no names.
+The body is kept as it came, encrypted if it was, so that it can be judged again under another key;
+what an adjustment says is kept beside it, every field, for whoever asks what it was. Where what is
+quarantined comes again with another body, that one is judged, and both are kept.
 """
 
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -106,6 +109,27 @@ async def catch_up(context: Context) -> int:
     return judged
 
 
+async def replay_all(context: Context, reason: str | None = None) -> Counter[DeliveryState]:
+    """Judge again what is quarantined, for one reason or any, in the order in which it came.
+
+    Each message by itself, so one that can't be booked never keeps the others back.
+    """
+    states: Counter[DeliveryState] = Counter()
+    after: UUID | None = None
+    while True:
+        async with context.pool.acquire() as connection:
+            held = await deliveries.held_up(connection, context.tenant.id, reason, after=after)
+        for delivery in held:
+            # Somebody else may have replayed it meanwhile.
+            with contextlib.suppress(NotReplayableError):
+                record = await replay(context, delivery)
+                if record is not None:
+                    states[record.state] += 1
+        if len(held) < deliveries.LIST_MAX:
+            return states
+        after = held[-1]
+
+
 async def replay(context: Context, delivery: UUID) -> DeliveryRecord | None:
     """Judge a quarantined message again, by the settings in force now.
 
@@ -158,7 +182,9 @@ async def _keep(
         raise RuntimeError("a message that was here before is not there")
     state = earlier.state
     if state is DeliveryState.QUARANTINED:
-        # Sent again, perhaps because its cause was mended.
+        # Sent again, perhaps because its cause was mended; perhaps encrypted anew.
+        if body != earlier.body:
+            await deliveries.replace_body(connection, earlier.id, body)
         state = await _decide(context, connection, earlier.id, judgement, now)
     else:
         state = DeliveryState.DUPLICATE

@@ -20,6 +20,9 @@ from sync.engage.judgement import Judgement
 LIST_MAX = 1000
 """The most deliveries of one page."""
 
+EARLIER_BODIES_MAX = 10
+"""How many bodies that came before under the same id are kept; the first of them always is."""
+
 ADD = """
     -- A message, unless it was here before.
     insert into engage.delivery (
@@ -53,8 +56,19 @@ DECIDE = """
     -- What became of a message. Index: delivery_pk.
     update engage.delivery set state = $2, decided_at = $3, reason = $4, message = $5,
         holder_id = $6, number = $7, contact_id = $8,
-        envelope_id = coalesce(envelope_id, $9), digest = coalesce(digest, $10),
-        event_type = coalesce(event_type, $11)
+        envelope_id = coalesce($9, envelope_id), digest = coalesce($10, digest),
+        event_type = coalesce($11, event_type), payload = coalesce($12, payload)
+    where id = $1
+"""
+
+REPLACE_BODY = f"""
+    -- What is judged from now on; what came before stays beside it, for whoever compares.
+    -- Index: delivery_pk.
+    update engage.delivery set body = $2, earlier_bodies = case
+        when cardinality(earlier_bodies) >= {EARLIER_BODIES_MAX}
+        then earlier_bodies[1:1] || earlier_bodies[3:] || body
+        else earlier_bodies || body
+    end
     where id = $1
 """
 
@@ -69,7 +83,8 @@ TAKEN_ALREADY = """
 COLUMNS = """
     delivery.id, delivery.state, delivery.reason, delivery.message, delivery.event_type,
     delivery.message_id, delivery.envelope_id, delivery.received_at, delivery.decided_at,
-    delivery.repeats, transaction.id as transaction_id,
+    delivery.repeats, coalesce(cardinality(delivery.earlier_bodies), 0) as earlier_bodies,
+    delivery.payload, transaction.id as transaction_id,
     coalesce(contact.contact_id, delivery.contact_id) as contact_id
 """
 
@@ -100,9 +115,10 @@ ONE = f"""
 """
 
 HELD_UP = """
-    -- What is quarantined for one reason, oldest first. Index: delivery_quarantined_idx.
+    -- What is quarantined, for one reason or any, oldest first. Index: delivery_quarantined_idx.
     select id from engage.delivery
-    where tenant_id = $1 and state = 'quarantined' and reason = $2
+    where tenant_id = $1 and state = 'quarantined' and ($2::text is null or reason = $2)
+      and ($4::uuid is null or id > $4) and body is not null
     order by id limit $3
 """
 
@@ -143,7 +159,10 @@ class DeliveryRecord(msgspec.Struct, frozen=True, kw_only=True):
         message_id: The sender's, the same when it is sent again.
         envelope_id: Engage's, of the event.
         repeats: How often it came again.
+        earlier_bodies: With how many other bodies it had come before the one that was judged.
         transaction_id: What it became in the books.
+        payload: What an adjustment says, every field of it, a JSON object as Engage wrote it;
+            `None` for what is no adjustment, can't be read, or was cleared away.
     """
 
     id: UUID
@@ -156,8 +175,10 @@ class DeliveryRecord(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime
     decided_at: datetime
     repeats: int
+    earlier_bodies: int
     transaction_id: UUID | None
     contact_id: ContactId | None
+    payload: str | None
 
 
 async def add(
@@ -194,6 +215,11 @@ async def find_and_lock(
     if row is not None:
         await connection.execute(COUNT_REPEAT, row["id"])
     return _stored(row)
+
+
+async def replace_body(connection: Connection, delivery: UUID, body: bytes) -> None:
+    """Keep the body that a message is judged by from now on; the one before stays beside it."""
+    await connection.execute(REPLACE_BODY, delivery, body)
 
 
 async def lock(connection: Connection, tenant: TenantId, delivery: UUID) -> Delivery | None:
@@ -239,6 +265,7 @@ async def decide(
         judgement.envelope_id,
         judgement.digest,
         judgement.event_type,
+        judgement.payload,
     )
 
 
@@ -262,9 +289,12 @@ async def one(connection: Connection, tenant: TenantId, delivery: UUID) -> Deliv
     return None if row is None else _record(row)
 
 
-async def held_up(connection: Connection, tenant: TenantId, reason: str) -> list[UUID]:
-    """What is quarantined for a reason, oldest first, at most a thousand."""
-    return [row["id"] for row in await connection.fetch(HELD_UP, tenant, reason, LIST_MAX)]
+async def held_up(
+    connection: Connection, tenant: TenantId, reason: str | None, *, after: UUID | None = None
+) -> list[UUID]:
+    """What is quarantined for a reason, or any, oldest first, at most a thousand."""
+    rows = await connection.fetch(HELD_UP, tenant, reason, LIST_MAX, after)
+    return [row["id"] for row in rows]
 
 
 async def counts(connection: Connection, tenant: TenantId) -> dict[DeliveryState, int]:
@@ -291,6 +321,8 @@ def _record(row: asyncpg.Record) -> DeliveryRecord:
         received_at=row["received_at"],
         decided_at=row["decided_at"],
         repeats=row["repeats"],
+        earlier_bodies=row["earlier_bodies"],
         transaction_id=row["transaction_id"],
         contact_id=row["contact_id"],
+        payload=row["payload"],
     )

@@ -71,16 +71,21 @@ FORGET_ROWS: Final = """
 FORGET_DELIVERIES: Final = """
     -- Messages that were booked for them or are known to be about them; their keys stay, so that a
     -- repeat is recognised. Index: delivery_holder_idx, delivery_contact_idx.
-    update engage.delivery set body = null, contact_id = null, message = null
+    update engage.delivery set body = null, earlier_bodies = null, payload = null,
+        contact_id = null, message = null
     where tenant_id = $1 and (holder_id = any($2::uuid[]) or contact_id = any($3::uuid[]))
 """
 
 FORGET_QUARANTINED: Final = """
     -- Messages that could not be read, if the contact's id stands in them in plain.
     -- Index: delivery_tenant_idx.
-    update engage.delivery set body = null, contact_id = null, message = null
-    where tenant_id = $1 and holder_id is null and body is not null
-      and encode(body, 'escape') ~* $2
+    update engage.delivery set body = null, earlier_bodies = null, payload = null,
+        contact_id = null, message = null
+    where tenant_id = $1 and holder_id is null and (body is not null or payload is not null)
+      and (payload ~* $2 or exists (
+          select from unnest(earlier_bodies || body) as came (bytes)
+          where encode(bytes, 'escape') ~* $2
+      ))
 """
 
 FORGET_MEMBERS: Final = """

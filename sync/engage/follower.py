@@ -7,6 +7,7 @@ also kept apart, for economy, is `sync.service`'s business.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -143,6 +144,15 @@ class Follower:
             NotReplayableError: it isn't quarantined, or its body was erased.
         """
         return await adjustments.replay(self.context, delivery)
+
+    async def replay_all(self, reason: str | None = None) -> Counter[DeliveryState]:
+        """Judge again all that is quarantined, for one reason or any; what became of it."""
+        return await adjustments.replay_all(self.context, reason)
+
+    async def delivery(self, delivery: UUID) -> DeliveryRecord | None:
+        """A webhook's message by its id here; `None` if the tenant has none of that id."""
+        async with self.context.pool.acquire() as connection:
+            return await deliveries.one(connection, self.tenant.id, delivery)
 
     async def deliveries(
         self, *, before: UUID | None = None, state: DeliveryState | None = None, limit: int = 100

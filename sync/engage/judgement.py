@@ -9,7 +9,7 @@ Same message, same settings, same judgement: nothing is stored or booked here.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -58,6 +58,7 @@ class Judgement:
         digest: Stands for the ciphertext, to recognise it under another id.
         request: What the books are asked, where it is to be booked.
         contact: Whose points, where that could be read.
+        payload: What an adjustment says, where it could be read, whole.
     """
 
     disposition: Disposition
@@ -68,6 +69,7 @@ class Judgement:
     digest: bytes | None = None
     request: Adjust | None = None
     contact: ContactId | None = None
+    payload: str | None = None
 
 
 _REFUSED: Final = Judgement(Disposition.REFUSE)
@@ -140,13 +142,18 @@ def _judge_authentic(
             "the payload is not encrypted; webhook.allow_plain would accept it",
             contact=read_contact(plain),
         )
+    said = _said(plain)
     try:
         adjustment = read_adjustment(plain or b"")
     except UnreadableError as error:
         contact = read_contact(plain)
-        return _kept(envelope, Disposition.QUARANTINE, error.reason, str(error), digest, contact)
+        unreadable = _kept(
+            envelope, Disposition.QUARANTINE, error.reason, str(error), digest, contact
+        )
+        return replace(unreadable, payload=said)
     key = _idempotency_key(envelope, message_id, digest, plain or b"")
-    return _judge_adjustment(envelope, adjustment, key, digest, tenant, catalogue)
+    judgement = _judge_adjustment(envelope, adjustment, key, digest, tenant, catalogue)
+    return replace(judgement, payload=said)
 
 
 def _judge_adjustment(
@@ -272,6 +279,11 @@ def _fingerprint(adjustment: Adjustment) -> bytes:
         )
     )
     return hashlib.sha256(said.encode()).digest()[:16]
+
+
+def _said(plain: bytes | None) -> str | None:
+    """A payload as text that PostgreSQL can hold."""
+    return None if plain is None else plain.decode(errors="replace").replace("\x00", "")
 
 
 def _cut(text: str | None) -> str | None:

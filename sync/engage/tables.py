@@ -29,7 +29,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from ledger.tables import NAMING_CONVENTION
 
@@ -160,6 +160,8 @@ delivery = Table(
     Column("number", BigInteger, nullable=True),
     Column("contact_id", Uuid, nullable=True),
     Column("body", LargeBinary, nullable=True),
+    Column("earlier_bodies", ARRAY(LargeBinary), nullable=True),
+    Column("payload", Text, nullable=True),
     UniqueConstraint("tenant_id", "message_id"),
     UniqueConstraint("tenant_id", "envelope_id"),
     UniqueConstraint("tenant_id", "digest"),
@@ -177,7 +179,9 @@ delivery = Table(
     ),
     Index("delivery_holder_idx", "holder_id", postgresql_where=text("holder_id is not null")),
     Index("delivery_contact_idx", "contact_id", postgresql_where=text("contact_id is not null")),
-    comment="A webhook's message, once. contact_id: only until it is booked.",
+    comment="A webhook's message, once. contact_id: only until it is booked; body: the one that "
+    "was judged; earlier_bodies: others that came under the same id before; payload: what an "
+    "adjustment says, as Engage wrote it.",
 )
 
 rate = Table(

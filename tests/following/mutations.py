@@ -153,7 +153,7 @@ class Sender:
                     ["", "now", "-1", "0", "9" * 40, str(int(headers["svix-timestamp"]) + 1)]
                 )
             case 3:
-                late = timedelta(minutes=self.chance.choice([-5000, -6, 6, 5000]))
+                late = timedelta(minutes=self.chance.choice([-5000, -60, 60, 5000]))
                 return self._signed(good.body, Spoilt.SIGNED, late=late)
             case 4:
                 return self._signed(good.body, Spoilt.SIGNED, secret=OTHER_SECRET)

@@ -8,13 +8,15 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 
 from api.access.scopes import Scope
 from ledger.postgres import Server
 from sandbox.launch import Launched, launched
-from sync.engage.settings import LogAuthentication
+from sync.engage import DeliveryState, Follower
+from sync.engage.settings import LogAuthentication, WebhookOptions
 from tests.doors.engaged import (
     HOOK,
     LOG_SECRET,
@@ -84,6 +86,50 @@ async def test_what_is_authentic_and_of_no_use_is_kept_and_can_be_judged_again(
     again = await house.http.post(f"/v1/adjustments/{shown['adjustmentId']}/replays")
     assert again.json() == {**shown, "decidedAt": again.json()["decidedAt"]}
     assert await house.available() == 0
+
+
+async def test_everything_an_adjustment_says_is_kept(house: House) -> None:
+    said = {
+        "ContactId": str(house.contact),
+        "Amount": 12.50,
+        "Description": "Given in Engage",
+        "Source": "Automation",
+        "PointDefinitionId": 2,
+        "Reason": "From Automation",
+        "ProcessId": str(uuid4()),
+        "WorkflowId": str(uuid4()),
+        "WorkflowName": "Welcome",
+        "SomethingNew": {"nested": [1, "é"]},
+    }
+    message = adjustment(house.contact, 0, payload=encrypted(said))
+    assert (await house.anyone.post(HOOK, **signed(message))).status_code == 200
+    (listed,) = (await house.http.get("/v1/adjustments?limit=1")).json()["adjustments"]
+    shown = (await house.http.get(f"/v1/adjustments/{listed['adjustmentId']}")).json()
+    assert shown == listed
+    assert shown["payload"] == said
+    assert (await house.http.get(f"/v1/adjustments/{uuid4()}")).status_code == 404
+
+
+async def test_what_was_set_aside_for_one_reason_is_judged_again_together(house: House) -> None:
+    for _ in range(2):
+        message = adjustment(house.contact, 1, tenant="mistaken")
+        await house.anyone.post(HOOK, **signed(message))
+    settings = house.service.synchronisation.follower("acme").context.settings
+    named = msgspec.structs.replace(
+        settings,
+        options=msgspec.structs.replace(
+            settings.options, webhook=WebhookOptions(tenant="mistaken")
+        ),
+    )
+    mended = Follower(house.service.catalogue.tenants["acme"], named, house.service.books)
+    async with mended:
+        assert await mended.replay_all("definition_unknown") == {}
+        assert await mended.replay_all("tenant_differs") == {DeliveryState.BOOKED: 2}
+    assert await house.available() == 2
+    again = await house.http.post("/v1/adjustments/replays", json={"reason": "tenant_differs"})
+    assert again.json() == {"replayed": 0, "states": {}}
+    wrong = await house.http.post("/v1/adjustments/replays", json={"reason": ""})
+    assert found_errors(problem(wrong)) == [("reason", "out_of_range")]
 
 
 async def test_what_is_booked_is_not_judged_again(house: House) -> None:

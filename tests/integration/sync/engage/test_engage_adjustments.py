@@ -340,6 +340,8 @@ async def test_the_body_is_kept_as_it_came(program: Program, follower: Follower)
     stored = await program.pool.fetchval("select body from engage.delivery")
     assert stored == body
     assert b"Back office" not in stored
+    (kept,) = await follower.deliveries()
+    assert json.loads(kept.payload or "")["UserName"] == "Back office", "and what it says, beside"
 
 
 @pytest.mark.usefixtures("follower")
