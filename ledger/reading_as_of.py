@@ -20,6 +20,7 @@ from ledger.explaining import sum_of
 from ledger.facts import Transaction
 from ledger.history import recorded_of
 from ledger.identity import ContactId, DefinitionId, HolderId, TenantId
+from ledger.periods import settled_now
 
 HISTORY_MAX: Final = 50_000
 """Transactions of one person that are read at once; more belong into an export."""
@@ -83,10 +84,15 @@ async def told_of(
 ) -> Told:
     """All that the books knew of a contact at `recorded_at` (default: that they know now).
 
-    Raises `FutureRecordError` for a `recorded_at` that is still to come, and `HistoryTooLongError`
-    for a person with more than `HISTORY_MAX` transactions.
+    Raises `FutureRecordError` for a `recorded_at` that is still to come, `HistoryTooLongError` for
+    a person with more than `HISTORY_MAX` transactions, and `TimeoutError` where postings under way
+    don't end.
     """
     rows = await connection.fetch(HOLDERS_KNOWN, tenant, contact, recorded_at)
+    if recorded_at is not None and not rows:
+        # Whoever is opening the contact at this very moment holds no lock to be waited for here.
+        await settled_now(connection)
+        rows = await connection.fetch(HOLDERS_KNOWN, tenant, contact, recorded_at)
     clock = now or await connection.fetchval("select clock_timestamp()")
     if recorded_at is not None and recorded_at > clock:
         raise FutureRecordError("recordedAt must not be in the future")

@@ -3,10 +3,12 @@
 import asyncio
 import random
 from collections import Counter
+from datetime import datetime
 from uuid import uuid4
 
 from ledger.identity import ContactId
 from ledger.postgres import Database, connect
+from ledger.reading_as_of import accounts_as_of
 from ledger.requests import Request
 from tests.bookkeeping.desk import Desk, member, opened, ways
 
@@ -64,13 +66,28 @@ async def test_fifty_who_are_first_on_the_same_new_account_open_it_once(
         assert await desk.findings() == []
 
 
-async def test_a_crowd_that_spends_from_an_account_with_no_row_yet_gets_nothing(
+async def test_of_a_thousand_who_spend_the_first_point_of_an_account_with_no_row_yet_one_succeeds(
     database: Database,
 ) -> None:
     async with opened(database, today=None, connections=10) as desk:
-        burns = [desk.till.redeem(ONE, 1) for _ in range(100)]
+        burns = [desk.till.redeem(ONE, 1) for _ in range(999)]
+        crowd = [*burns[:5], desk.till.earn(ONE, 1), *burns[5:]]
+        outcomes = await asyncio.gather(*(desk.books.post([one]) for one in crowd))
+        assert Counter(ways([one for (one,) in outcomes])) == {
+            "Booked": 2,
+            "insufficient_points": 998,
+        }
+        assert await desk.balance(ONE) == "nothing"
+        assert await desk.findings() == []
+
+
+async def test_a_thousand_who_spend_from_an_account_with_no_row_leave_no_trace(
+    database: Database,
+) -> None:
+    async with opened(database, today=None, connections=10) as desk:
+        burns = [desk.till.redeem(ONE, 1) for _ in range(1000)]
         outcomes = await asyncio.gather(*(desk.books.post([burn]) for burn in burns))
-        assert "Booked" not in ways([one for (one,) in outcomes])
+        assert Counter(ways([one for (one,) in outcomes])) == {"insufficient_points": 1000}
         assert await desk.count("contact") == await desk.count("holder") == 0
 
 
@@ -90,6 +107,26 @@ async def test_who_comes_second_to_a_new_contact_waits_for_the_first_and_finds_i
         assert ways(await waiting) == ["Booked", "Replayed"]
         assert await desk.balance(ONE) == "6 available"
         assert await desk.findings() == []
+
+
+async def test_what_is_known_of_a_contact_being_opened_is_told_once_it_is_certain(
+    database: Database,
+) -> None:
+    async with opened(database, today=None) as desk:
+        async with desk.pool.acquire() as connection, connection.transaction():
+            await desk.books.post_within(connection, [desk.till.earn(ONE, 10)])
+            known = await connection.fetchval("select clock_timestamp()")
+            asking = asyncio.create_task(available_as_known(desk, known))
+            await asyncio.sleep(0.1)
+            assert not asking.done()
+        assert await asking == await available_as_known(desk, known) == [10]
+
+
+async def available_as_known(desk: Desk, known: datetime) -> list[int]:
+    """What a member has, as of what the books knew at an instant."""
+    async with desk.pool.acquire() as connection:
+        found = await accounts_as_of(connection, desk.tenant, ONE, recorded_at=known)
+    return [account.balance.available for account in found]
 
 
 def some(desk: Desk, draw: random.Random, contacts: list[ContactId]) -> Request:
