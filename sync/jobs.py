@@ -36,6 +36,8 @@ class JobKind(StrEnum):
     """Compare the accounts that were compared longest ago."""
     CONTACTS = "contacts"
     """Look for contacts that Engage created, deleted or merged."""
+    CLEAR_UP = "clear_up"
+    """Clear away what is over and old."""
 
 
 async def sweep(books: Books, tenant: TenantRecord) -> int:
@@ -108,6 +110,10 @@ def work_of(
         is_quiet = not (report.deleted or report.retried or report.returned)
         return Outcome(msgspec.json.encode(report), is_quiet, report.trouble)
 
+    async def clear_up() -> Outcome:
+        cleared = await follower.clear_up()
+        return Outcome(msgspec.json.encode(cleared), not any(msgspec.structs.astuple(cleared)))
+
     async def swept() -> Outcome:
         return await sweep_work(follower.context.books, follower.tenant).do()
 
@@ -118,5 +124,6 @@ def work_of(
         JobKind.DRIFT_SAMPLE: sample,
         JobKind.DRIFT_SHARE: share,
         JobKind.CONTACTS: contacts,
+        JobKind.CLEAR_UP: clear_up,
     }
     return Work(kind, follower.tenant.id, ways[kind])

@@ -42,6 +42,7 @@ from sync.engage.push import PushReport, push
 from sync.engage.rate import Rate
 from sync.engage.record import Entry, record_of
 from sync.engage.rehearsal import Rehearsal, rehearse
+from sync.engage.retention import Cleared, clear_up
 from sync.engage.settings import EngageSettings, PendingShown
 from sync.engage.settlement import SettleReport, settle
 from sync.engage.status import FollowerStatus, is_complete, status_of
@@ -280,6 +281,10 @@ class Follower:
         """Contacts of the books that Engage no longer has, the latest first."""
         async with self.context.pool.acquire() as connection:
             return await gone.page(connection, self.tenant.id, before=before, limit=limit)
+
+    async def clear_up(self) -> Cleared:
+        """Clear away what is over and older than the settings keep."""
+        return await clear_up(self.context)
 
     async def pauses(self) -> list[Pause]:
         """Everything that is stopped."""

@@ -21,6 +21,7 @@ from msgspec import Meta
 from sync.engage.addresses import network_of
 from sync.engage.contacts.options import ContactOptions
 from sync.engage.drift.options import DriftOptions
+from sync.engage.retention_options import RetentionOptions
 from sync.engage.section import Section
 from sync.engage.total_options import TotalOptions
 from sync.engage.transactions.options import TransactionOptions
@@ -177,6 +178,8 @@ class ScheduleOptions(Section, frozen=True):
     """Compare the accounts that were compared longest ago."""
     contacts: Timing = every(900, jitter_seconds=60)
     """Look for contacts that were created, deleted or merged."""
+    clear_up: Timing = Timing(cron="30 4 * * *", jitter_seconds=900)
+    """Clear away what is over and old."""
 
 
 class EngageOptions(Section, frozen=True):
@@ -234,6 +237,7 @@ class EngageOptions(Section, frozen=True):
     contacts: ContactOptions = ContactOptions()
     webhook: WebhookOptions = WebhookOptions()
     points_log: PointsLogOptions = PointsLogOptions()
+    retention: RetentionOptions = RetentionOptions()
     schedule: ScheduleOptions = ScheduleOptions()
 
     def meaning_of(self, status: str) -> Meaning | None:

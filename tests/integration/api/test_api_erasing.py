@@ -14,11 +14,13 @@ from ledger import invariants
 from ledger.connection import Connection
 from ledger.postgres import Server
 from sandbox.launch import Launched, launched
-from tests.doors.engaged import HOOK, adjustment, engaged, settings_of, signed
+from tests.doors.engaged import HOOK, adjustment, encrypted, engaged, settings_of, signed
 from tests.doors.house import House, problem
 from tests.following.program import Sandbox
 
 SCHEMAS = ("ledger", "engage", "relay", "access")
+
+MEMBER_NUMBER = "M-1001-4711"
 
 PERSONAL = {
     "idempotencyKey": "key-that-names-member-1001",
@@ -115,6 +117,22 @@ async def relay_something(connection: Connection, contact: UUID) -> None:
         )
 
 
+async def contacts_something(connection: Connection, contact: UUID) -> None:
+    """What is known of the contact by Engage: a member number, and that somebody became them."""
+    await connection.execute(
+        "insert into engage.member values (1, $2, $1, now(), now() + interval '1 day', 'found')",
+        contact,
+        MEMBER_NUMBER,
+    )
+    for one, into in ((contact, None), (uuid4(), contact)):
+        await connection.execute(
+            "insert into engage.gone values (1, $1, $2, now(), now(), 'listed', $3)",
+            one,
+            into,
+            f"of {contact}",
+        )
+
+
 async def live(house: House, engage: Sandbox) -> None:
     """Let the house's contact leave traces wherever one can."""
     contact = house.contact
@@ -125,7 +143,8 @@ async def live(house: House, engage: Sandbox) -> None:
     await house.booked("release", holdId=held["transactionId"])
     await house.booked("return", reverses={"transactionId": earned["transactionId"]}, amount=1)
     # Messages that were booked, came to nothing, came twice, or could not be read.
-    good = adjustment(contact, 40)
+    said = {"ContactId": str(contact), "Amount": 40, "PointDefinitionId": 1}
+    good = adjustment(contact, 40, payload=encrypted({**said, "WorkflowName": MEMBER_NUMBER}))
     plain = {**adjustment(contact, 7), "payload": {"ContactId": str(contact), "Amount": 7}}
     for message in (
         good,
@@ -146,11 +165,12 @@ async def live(house: House, engage: Sandbox) -> None:
     await run(house)
     async with house.service.pool.acquire() as connection:
         await relay_something(connection, contact)
+        await contacts_something(connection, contact)
 
 
 async def test_nothing_names_a_person_who_was_erased(house: House, engage: Sandbox) -> None:
     await live(house, engage)
-    needles = [str(house.contact), *PERSONAL.values()]
+    needles = [str(house.contact), MEMBER_NUMBER, *PERSONAL.values()]
     before = {needle: await places_of(house, needle) for needle in needles}
     # The test can fail: everything is somewhere, and the contact in many places.
     assert all(before.values())
@@ -159,6 +179,11 @@ async def test_nothing_names_a_person_who_was_erased(house: House, engage: Sandb
         "engage.batch_row.message",
         "engage.delivery.body",
         "engage.delivery.contact_id",
+        "engage.delivery.payload",
+        "engage.gone.contact_id",
+        "engage.gone.into_contact_id",
+        "engage.gone.message",
+        "engage.member.contact_id",
         "engage.account.parked_reason",
         "ledger.contact.contact_id",
         "ledger.transaction.description",

@@ -7,13 +7,15 @@ from typing import Any
 
 import msgspec
 
+from sync.engage.retention_options import RetentionOptions
 from sync.engage.settings import EngageOptions, ScheduleOptions
 
 PAGE = Path(__file__).parents[4] / "docs" / "contracts" / "engage.md"
 
 # Of our own making: they answer no question about Engage.
 OURS = {"mode", "plain_http", "requests_at_once"} | {
-    f"schedule.{name}" for name in ScheduleOptions.__struct_fields__
+    *(f"schedule.{name}" for name in ScheduleOptions.__struct_fields__),
+    *(f"retention.{name}" for name in RetentionOptions.__struct_fields__),
 }
 
 
