@@ -54,8 +54,6 @@ SHOWN_SETTINGS: Final = (
 
 CONNECTIONS: Final = 8
 
-_KEPT_LOCK: Final = 7_243_001
-
 
 @dataclass(slots=True)
 class Ground:
@@ -98,7 +96,8 @@ class Ground:
         """A database that is filled once and kept for later runs. Nobody changes it: copy it."""
         administration = await connect(self.server.dsn_superuser)
         try:
-            await administration.execute("select pg_advisory_lock($1)", _KEPT_LOCK)
+            # One fills, who wants the same one meanwhile waits; other databases are not held up.
+            await administration.execute("select pg_advisory_lock(hashtextextended($1, 0))", name)
             exists = "select count(*) from pg_database where datname = $1"
             if not await administration.fetchval(exists, name):
                 self.say(f"filling {name}, once")

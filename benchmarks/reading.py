@@ -1,0 +1,95 @@
+"""Reading over HTTP measured beside bare endpoints, round by round."""
+
+import random
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Final
+
+from benchmarks.asking import Asked, ask, request_bytes
+from benchmarks.filling import EACH, contact, filled
+from benchmarks.ground import Ground
+from benchmarks.result import Latency, Rounds
+from benchmarks.serving import Serving, bare, service
+
+CALLERS: Final = 32
+
+PathOf = Callable[[str], str]
+"""Where a contact's answer is."""
+
+
+@dataclass(slots=True)
+class Read:
+    """Rounds of reading, in requests a second.
+
+    Attributes:
+        beside_statement: Beside a bare endpoint that runs one prepared statement.
+        beside_nothing: Beside one that answers the same bytes without a database.
+    """
+
+    beside_statement: Rounds = field(default_factory=Rounds)
+    beside_nothing: Rounds = field(default_factory=Rounds)
+    waits: list[float] = field(default_factory=list)
+    used: list[float] = field(default_factory=list)
+
+    @property
+    def latency(self) -> Latency | None:
+        """How long a request took."""
+        return Latency.of(self.waits)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Where the time went."""
+        return (f"processor time a request, service process: {median(self.used):.0f} us",)
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What is asked.
+
+    Attributes:
+        kind: Of the bare server that runs a statement.
+        headers: What opens the service's door.
+    """
+
+    ours: PathOf
+    kind: str
+    headers: Callable[[Serving], dict[str, str]]
+
+
+async def beside_bare(ground: Ground, doors: Doors) -> Read:
+    """Read contacts drawn at random out of large books, in turns with both bare servers."""
+    contacts = ground.size(500_000, 5_000)
+    count = ground.size(15_000, 4_000)
+    database = await filled(ground, contacts, EACH)
+    found = Read()
+    async with AsyncExitStack() as stack:
+        ours = await stack.enter_async_context(service(database, engage=True))
+        statement = await stack.enter_async_context(bare(doors.kind, dsn=database.dsn_service))
+        first = await _read(ours, doors, contacts, 500, seed=-1)
+        await _read(statement, doors, contacts, 500, seed=-1)
+        nothing = await stack.enter_async_context(bare("constant", answer=first.body))
+        for number in range(ground.rounds):
+            before = ours.processor_seconds()
+            mine = await _read(ours, doors, contacts, count, seed=number)
+            found.used.append((ours.processor_seconds() - before) / count * 1_000_000)
+            one = await _read(statement, doors, contacts, count, seed=number)
+            none = await _read(nothing, doors, contacts, count, seed=number)
+            found.beside_statement.add(mine.rate, one.rate)
+            found.beside_nothing.add(mine.rate, none.rate)
+            found.waits += mine.waits
+            ground.say(f"ours {mine.rate:,.0f}, bare {one.rate:,.0f}, constant {none.rate:,.0f}")
+    return found
+
+
+async def _read(serving: Serving, doors: Doors, contacts: int, count: int, *, seed: int) -> Asked:
+    drawn = random.Random(seed)
+    # The bare ones are asked at the address of their own kind.
+    path = doors.ours if serving.key else f"/{doors.kind}/{{}}".format
+    headers = doors.headers(serving) if serving.key else {}
+    requests = [
+        request_bytes("GET", path(str(contact(drawn.randint(1, contacts)))), headers=headers)
+        for _ in range(count)
+    ]
+    return await ask(serving.address, requests, CALLERS)
