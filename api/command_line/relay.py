@@ -345,15 +345,15 @@ def _reasons(counts: dict[str, int]) -> str:
 
 
 def _table(events: list[EventRecord]) -> Table:
-    table = Table("id", "source", "family", "customer", "received", "state", "why")
+    """A row for each event, narrow enough that its id can be copied whole."""
+    table = Table(show_lines=True)
+    table.add_column("event", no_wrap=True)
+    table.add_column("whose", overflow="fold")
+    table.add_column("why", overflow="fold", min_width=max(map(len, Reason)))
     for one in events:
         table.add_row(
-            str(one.id),
-            one.source,
-            escape(one.family),
-            escape(one.customer or ""),
-            f"{one.received_at:%Y-%m-%d %H:%M:%S}Z",
-            one.state.value,
-            escape(f"{one.reason or ''}: {one.message or ''}".strip(": ")),
+            f"{one.id}\n{one.state}\nreceived {one.received_at:%Y-%m-%d %H:%M:%S}Z",
+            escape("\n".join(filter(None, (one.source, one.family, one.customer)))),
+            escape("\n".join(filter(None, (one.reason, one.message)))),
         )
     return table

@@ -140,9 +140,10 @@ class OpenLoyalty:
         """What makes a message the one it is, and for how many seconds it does."""
         if arrival.channel_key is not None:
             return arrival.channel_key, None
-        data = _in_snake_case(document.get("data")) if isinstance(document, dict) else None
-        unique = isinstance(data, dict) and any(as_text(data.get(name)) for name in UNIQUE)
-        return f"body/{hash_of(document)}", None if unique else self._options.repeat_seconds
+        data = document.get("data") if isinstance(document, dict) else None
+        parts = data if isinstance(data, list) else [data]
+        is_unique = all(_is_unique(part) for part in parts)
+        return f"body/{hash_of(document)}", None if is_unique else self._options.repeat_seconds
 
     def _time(self, document: Any, family: str) -> datetime | None:
         places = self._options.places.time or (
@@ -163,6 +164,12 @@ def _family(document: Any, places: Sequence[Pointer]) -> str:
         return written.replace(".", "/")
     word = snake_case(written)
     return NEWER_NAMES.get(word, word)
+
+
+def _is_unique(data: Any) -> bool:
+    """Whether something in `data` is there only once in the world."""
+    said = _in_snake_case(data)
+    return isinstance(said, dict) and any(as_text(said.get(name)) for name in UNIQUE)
 
 
 def _in_snake_case(value: Any) -> Any:

@@ -1,0 +1,134 @@
+"""`pointmaster relay`, as it is typed."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from api.command_line import main
+from ledger.postgres import Database
+from tests.relaying.samples import PASSKIT_INSTALLED, PUNCHH_REDEEMABLE, PUNCHH_REWARD
+from tests.relaying.stage import basic, open_stage, relay_settings
+
+CONFIGURATION = """
+[tenants.acme]
+time_zone = "Europe/Stockholm"
+definitions = [
+  { engage_id = 1, name = "Points" },
+  { engage_id = 2, name = "Credits", scale = 2 },
+  { engage_id = 3, name = "Strict", returns = "within_balance" },
+]
+[tenants.other]
+time_zone = "UTC"
+definitions = [{ engage_id = 1, name = "Points" }]
+[relay.destinations.main]
+tenant = "acme"
+workspace = "sandbox-workspace"
+address = "ADDRESS"
+[relay.sources.perx]
+tenant = "acme"
+vendor = "perx"
+destination = "main"
+authentication = { kind = "basic", username = "vendor" }
+[relay.sources.perx.mapping]
+drop = ["user_id"]
+customer = ["/who"]
+"""
+
+
+@pytest.fixture
+def commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Database, moengage: str
+) -> Any:
+    """Types a command in a folder with a configuration."""
+    (tmp_path / "pointmaster.toml").write_text(CONFIGURATION.replace("ADDRESS", moengage))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", database.dsn_service)
+    monkeypatch.setenv("DATABASE_OWNER_URL", database.dsn_owner)
+    monkeypatch.setenv("POINTMASTER_RELAY_DESTINATION_MAIN_KEY", "sandbox-data-key")
+    monkeypatch.setenv("POINTMASTER_RELAY_SOURCE_PERX_SECRET", "test-secret")
+
+    def typed(*words: str) -> Result:
+        return CliRunner().invoke(main, ["relay", *words])
+
+    return typed
+
+
+def test_a_preview_shows_what_a_message_becomes(tmp_path: Path) -> None:
+    file = tmp_path / "message.json"
+    file.write_text(PASSKIT_INSTALLED.body)
+    result = CliRunner().invoke(
+        main, ["relay", "preview", str(file), "--vendor", "passkit", "--json"]
+    )
+    assert result.exit_code == 0, result.output
+    (found,) = json.loads(result.output)
+    assert found["customer"] == "cust-1001"
+    assert [one["type"] for one in found["elements"]] == ["customer", "event"]
+    wanted = PASSKIT_INSTALLED.outcomes[0].event
+    assert wanted is not None
+    assert found["elements"][1]["actions"][0]["action"] == wanted["actions"][0]["action"]
+    file.write_text(PUNCHH_REDEEMABLE.body)
+    result = CliRunner().invoke(main, ["relay", "preview", str(file), "--vendor", "punchh"])
+    assert "business_level" in result.output
+    file.write_text(PUNCHH_REWARD.body)
+    result = CliRunner().invoke(main, ["relay", "preview", str(file), "--vendor", "punchh"])
+    assert "punchh_rewards" in result.output
+    result = CliRunner().invoke(main, ["relay", "preview", str(file)])
+    assert result.exit_code == 2
+
+
+async def fill(database: Database, moengage: str) -> None:
+    settings = relay_settings(moengage, {"perx": basic("perx")})
+    async with open_stage(database, settings) as stage:
+        for number in range(3):
+            message = {
+                "event_id": number,
+                "event_type": "visit",
+                "who": f"cust-{number}",
+                "user_id": "guest",
+            }
+            await stage.tell("perx", message)
+
+
+def test_what_is_quarantined_is_listed_and_replayed(
+    commands: Any, tmp_path: Path, database: Database, moengage: str
+) -> None:
+    asyncio.run(fill(database, moengage))
+    listed = commands("dead", "--json")
+    assert listed.exit_code == 1
+    events = [json.loads(line) for line in listed.output.splitlines()]
+    assert {one["reason"] for one in events} == {"customer_forbidden"}
+    assert len(events) == 3
+    assert "customer_forbidden" in commands("dead", "--source", "perx").output
+    assert "there is no source" in commands("dead", "--source", "prx").output
+    status = json.loads(commands("status", "--json").output)
+    assert status["sources"][0]["quarantined"] == {"customer_forbidden": 3}
+    assert "main" in commands("status").output
+    file = tmp_path / "message.json"
+    file.write_text(
+        json.dumps({"event_type": "visit", "who": "cust-9", "user_id": "guest", "a": 1})
+    )
+    (shown,) = json.loads(commands("preview", str(file), "--source", "perx", "--json").output)
+    assert shown["customer"] == "cust-9", "the mapping was mended"
+    assert "user_id" not in shown["elements"][0]["actions"][0]["attributes"]
+    assert "1 event(s) are on their way; 0" in commands("replay", events[0]["eventId"]).output
+    assert "2 event(s) are on their way; 0" in commands("replay", "--state", "quarantined").output
+    assert commands("replay").exit_code == 2
+    assert commands("dead").exit_code == 0
+    assert json.loads(commands("status", "--json").output)["destinations"][0]["waiting"] == 3
+
+
+def test_a_destination_is_checked_and_resumed(
+    commands: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "They belong together" in commands("check", "main").output
+    assert "sent to again" in commands("resume", "main").output
+    assert "there is no destination" in commands("resume", "nowhere").output
+    monkeypatch.setenv("POINTMASTER_RELAY_DESTINATION_MAIN_KEY", "wrong")
+    refused = commands("check", "main")
+    assert refused.exit_code == 1
+    assert "401" in refused.output
+    assert "wrong" not in refused.output

@@ -1,0 +1,33 @@
+"""A small storm; `python -m tests.relay_soak` lets a long one loose."""
+
+from pathlib import Path
+
+import pytest
+
+from ledger.postgres import Database
+from sandbox.launch import launched
+from tests.conftest import MAJOR
+from tests.relay_soak import UNLIMITED
+from tests.relaying.storm import Size, Storm
+
+SEED = 20_261_121
+
+
+@pytest.mark.skipif(MAJOR != 18, reason="once is enough: what the database does is tried elsewhere")
+async def test_nothing_is_lost_or_doubled_in_a_storm(database: Database, tmp_path: Path) -> None:
+    with launched("moengage", *UNLIMITED) as moengage:
+        size = Size(events=2500, customers=250, kill_seconds=6)
+        outcome = await Storm(size, SEED, database, moengage, tmp_path).run()
+    assert outcome.wrong == [], f"play it again with seed {SEED}"
+    assert outcome.arrived == outcome.sent == 2500
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+async def test_nothing_is_lost_or_doubled_in_a_million_events(
+    database: Database, tmp_path: Path
+) -> None:
+    with launched("moengage", "--set", "keepBodies=false", *UNLIMITED) as moengage:
+        size = Size(events=1_000_000, customers=25_000, together=100, senders=12, kill_seconds=25)
+        outcome = await Storm(size, SEED, database, moengage, tmp_path).run()
+    assert outcome.wrong == [], f"play it again with seed {SEED}"
