@@ -212,6 +212,7 @@ class Follower:
                 contact,
                 definition=definition,
                 limit=options.rows_max if options.expiries else reading.LOG_MAX,
+                at=await self.context.clock.read(connection),
                 pending=options.pending is PendingShown.WHEN_EARNED,
             )
         return points_log_body(rows, options)
