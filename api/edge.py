@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 from litestar.enums import ScopeType
 
 from api.answers import problem_bytes, problem_of
+from api.connections import head_too_large, is_head_too_large
 from api.measures import Measures
 from api.problems.catalogue import TOO_MANY_REQUESTS
 from api.problems.problem import MEDIA_TYPE, ProblemError
@@ -53,6 +54,8 @@ class Edge:
         try:
             if self.at_once > AT_ONCE_MAX:
                 await answering.refuse(_too_many())
+            elif is_head_too_large(request):
+                await answering.refuse(head_too_large())
             else:
                 await self._inner(scope, receive, answering.send)
         except Exception as exception:  # noqa: BLE001  # nothing may leave a caller without answer

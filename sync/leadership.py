@@ -54,6 +54,7 @@ class Leadership:
         self._on_gain = on_gain
         self._on_loss = on_loss
         self._task: asyncio.Task[None] | None = None
+        self._trouble = ""
         self.leads = False
 
     def start(self) -> None:
@@ -74,7 +75,10 @@ class Leadership:
             try:
                 await self._lead_once()
             except Exception as error:  # noqa: BLE001 - whatever it was, somebody must lead again
-                logger.warning("leadership name=%s lost=%s", self._name, type(error).__name__)
+                # A database that stays away is said once.
+                before, self._trouble = self._trouble, type(error).__name__
+                if self._trouble != before:
+                    logger.warning("leadership name=%s lost=%s", self._name, self._trouble)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _lead_once(self) -> None:
@@ -84,7 +88,7 @@ class Leadership:
             await connection.execute(SESSION)
             while not await self._ask(connection, "select pg_try_advisory_lock($1)"):  # noqa: ASYNC110 - the lock is in another process
                 await asyncio.sleep(LOOK_SECONDS)
-            self.leads = True
+            self.leads, self._trouble = True, ""
             logger.info("leadership name=%s gained=1", self._name)
             await self._on_gain()
             while True:

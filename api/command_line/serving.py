@@ -8,30 +8,19 @@ so that it never outlives a parent that was killed.
 """
 
 import asyncio
-import contextlib
-import logging
 import os
 import signal
 import socket
 import sys
-import time
-from collections.abc import Iterator
 from importlib.metadata import version
-from typing import Any
 
 import click
-import uvicorn
 
-from api.application import create_app
 from api.command_line.context import ASIDE, OUT, Told, run
 from api.configuration import Configuration
-from api.configuration.file import ServiceSection
+from api.listening import CanNotListenError, Server, address_of, open_socket, server_of
+from api.log import begin_log
 from api.service import Role, Service, open_service
-
-BACKLOG = 2048
-"""Connections that wait to be accepted."""
-
-KEEP_ALIVE_SECONDS = 75
 
 
 @click.command()
@@ -68,21 +57,15 @@ def serve(
 ) -> None:
     """Run the service."""
     configuration = told.configuration()
-    _log(log_level)
+    begin_log(log_level)
     section = configuration.service
     listening = None
     if Role(role) is not Role.WORKER:
-        listening = _listen(host or section.host, section.port if port is None else port)
+        try:
+            listening = open_socket(host or section.host, section.port if port is None else port)
+        except CanNotListenError as problem:
+            raise click.ClickException(str(problem)) from None
     run(_serve(configuration, Role(role), listening, upgrade=upgrade, with_parent=with_parent))
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server, stopped by us: it would end the process before the books are closed."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to whoever started the server."""
-        yield
 
 
 async def _serve(
@@ -99,36 +82,13 @@ async def _serve(
         _signal_at_end_of_input()
     async with open_service(configuration, upgrade=upgrade, role=role) as service:
         _announce(service, role, listening)
-        server = None if listening is None else _server(service)
+        server = None if listening is None else server_of(service)
         _stop_at_signals(service, stop, server)
         if server is None or listening is None:
             await stop.wait()
         else:
             await server.serve(sockets=[listening])
         ASIDE.print("Stopping.")
-
-
-def proxies_trusted(section: ServiceSection) -> dict[str, Any]:
-    """Whose word about their callers' addresses the server takes; else nobody's, nor by default."""
-    proxies = list(section.trusted_proxies)
-    return {"proxy_headers": bool(proxies), "forwarded_allow_ips": proxies}
-
-
-def _server(service: Service) -> Server:
-    return Server(
-        uvicorn.Config(
-            create_app(service),
-            **proxies_trusted(service.configuration.service),
-            http="httptools",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=service.configuration.service.drain_seconds,
-        )
-    )
 
 
 def _cancel_at_signals() -> None:
@@ -164,16 +124,6 @@ def _signal_at_end_of_input() -> None:
     loop.add_reader(descriptor, read)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """The socket to listen on, so that a port in use is found before anything is opened."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as problem:
-        reason = problem.strerror or problem
-        raise click.ClickException(f"can't listen on {host}, port {port}: {reason}") from None
-
-
 def _announce(service: Service, role: Role, listening: socket.socket | None) -> None:
     configuration, database = service.configuration, service.database
     if database.embedded:
@@ -193,22 +143,4 @@ def _announce(service: Service, role: Role, listening: socket.socket | None) -> 
     for warning in warnings:
         ASIDE.print(f"  [yellow]note[/] {warning}", highlight=False, soft_wrap=True)
     if listening is not None:
-        OUT.print(f"Listening on {_address(listening)}", highlight=False, soft_wrap=True)
-
-
-def _address(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _log(level: str) -> None:
-    formatter = logging.Formatter(
-        "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S"
-    )
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=level.upper(), handlers=[handler])
-    # Of others' libraries only what somebody has to act on.
-    for name in ("uvicorn", "httpx", "httpcore", "apscheduler", "alembic", "asyncio"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        OUT.print(f"Listening on {address_of(listening)}", highlight=False, soft_wrap=True)

@@ -72,6 +72,26 @@ METHOD_NOT_ALLOWED: Final = ProblemType(
     "The address does not know this method",
     "The `Allow` header lists the methods it knows.",
 )
+HTTP_INVALID: Final = ProblemType(
+    "http_invalid",
+    400,
+    "That is no HTTP",
+    "What was sent is no HTTP/1.1 request, perhaps because it is encrypted: the service speaks "
+    "plain HTTP, and a proxy in front of it TLS.",
+)
+HEAD_TOO_SLOW: Final = ProblemType(
+    "head_too_slow",
+    408,
+    "The request came too slowly",
+    "The service waits twenty seconds for the address and the headers of a request. Send it again, "
+    "over a connection that holds; nothing was booked.",
+)
+HEAD_TOO_LARGE: Final = ProblemType(
+    "head_too_large",
+    431,
+    "The headers are too large",
+    "`detail` says how many bytes the address and all headers may have together.",
+)
 BODY_TOO_SLOW: Final = ProblemType(
     "body_too_slow",
     408,
@@ -357,6 +377,9 @@ CATALOGUE: Final[dict[str, ProblemType]] = {
         SCOPE_MISSING,
         NOT_FOUND,
         METHOD_NOT_ALLOWED,
+        HTTP_INVALID,
+        HEAD_TOO_SLOW,
+        HEAD_TOO_LARGE,
         BODY_TOO_SLOW,
         BODY_TOO_LARGE,
         MEDIA_TYPE_UNSUPPORTED,

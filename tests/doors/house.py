@@ -10,14 +10,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-import uvicorn
 
 from api.access.scopes import Scope
 from api.access.stored import create_key
-from api.application import create_app
-from api.command_line.serving import Server, proxies_trusted
 from api.configuration import Configuration, DatabaseSettings, TenantSettings
 from api.configuration.file import PostingSection, ServiceSection
+from api.listening import server_of
 from api.service import Role, Service, open_service
 from ledger.policies import Policy, Returns
 from ledger.postgres import Database
@@ -133,17 +131,7 @@ class House:
 async def listening(service: Service) -> AsyncIterator[str]:
     """Serve at an address that is free, until the block ends."""
     port = socket.create_server(("127.0.0.1", 0))
-    server = Server(
-        uvicorn.Config(
-            create_app(service),
-            **proxies_trusted(service.configuration.service),
-            http="httptools",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=5,
-        )
-    )
+    server = server_of(service)
     serving = asyncio.create_task(server.serve(sockets=[port]))
     while not server.started:
         await asyncio.sleep(0.005)
