@@ -13,19 +13,27 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.command_line.context import ASIDE, OUT, Told, run
+from api.command_line.sync_control import COMMANDS
 from api.configuration import Configuration
-from api.documents.sync import WAIT_SECONDS_MAX, run_document, status_document
+from api.documents.following import status_document
+from api.documents.sync import WAIT_SECONDS_MAX, run_document
 from api.service import Role, open_service
 from sync.engage import FollowerStatus
+from sync.jobs import JobKind
 from sync.runs import RunRecord, RunState
-from sync.service import UnknownTenantError
+from sync.service import JobStatus, UnknownTenantError
 
-RUNS_SHOWN = 10
+NEVER_YEAR = 1970
+"""When accounts were compared that never were."""
 
 
 @click.group()
 def sync() -> None:
-    """Push to Engage now, and see how the sync stands."""
+    """Push to Engage now, see how the sync stands, and take it in hand."""
+
+
+for command in COMMANDS:
+    sync.add_command(command)
 
 
 @sync.command(name="run")
@@ -36,26 +44,46 @@ def sync() -> None:
     type=click.IntRange(1, WAIT_SECONDS_MAX),
     default=WAIT_SECONDS_MAX,
     show_default=True,
-    help="Seconds to wait until Engage has what the books have.",
+    help="Seconds to wait until it is done: of a push, until Engage has what the books have.",
+)
+@click.option(
+    "--job",
+    "kind",
+    type=click.Choice(list(JobKind), case_sensitive=False),
+    default=JobKind.PUSH,
+    show_default=True,
+    help="What to do.",
 )
 @click.option(
     "--everything",
     is_flag=True,
-    help="Push all totals, not only changed ones: where Engage may have lost or changed some.",
+    help="Push all there is, not only what changed: for a first load, or where Engage may have "
+    "lost or changed something. Movements that were told are not told again.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The run as JSON, for programs.")
 @click.pass_obj
-def run_(told: Told, tenant: str, wait_seconds: int, *, everything: bool, as_json: bool) -> None:
-    """Push what changed for TENANT; exit status 1 unless Engage has it all in the end."""
+def run_(
+    told: Told, tenant: str, wait_seconds: int, kind: JobKind, *, everything: bool, as_json: bool
+) -> None:
+    """Push what changed for TENANT, or do another job; exit status 1 unless all is well in the end.
+
+    A push is well when Engage has what the books have; any other job when it met no trouble.
+    """
     configuration = told.configuration()
-    with ASIDE.status(f"Pushing to the Engage of {tenant} …"):
-        record = run(_run(configuration, tenant, wait_seconds, everything=everything))
-    is_complete = record.state is RunState.DONE and bool((record.summary or {}).get("is_complete"))
+    with ASIDE.status(f"Running {kind.value} for {tenant} …"):
+        record = run(_run(configuration, tenant, wait_seconds, kind, everything=everything))
+    is_well = record.state is RunState.DONE and (
+        bool((record.summary or {}).get("is_complete"))
+        if kind is JobKind.PUSH
+        else record.error is None
+    )
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(run_document(record))).decode())
+    elif kind is JobKind.PUSH:
+        _show_push(record, is_complete=is_well)
     else:
-        _show_run(record, is_complete=is_complete)
-    if not is_complete:
+        _show_run(record)
+    if not is_well:
         sys.exit(1)
 
 
@@ -64,51 +92,69 @@ def run_(told: Told, tenant: str, wait_seconds: int, *, everything: bool, as_jso
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @click.pass_obj
 def status(told: Told, tenant: str, *, as_json: bool) -> None:
-    """Show what is still to be sent for TENANT, what is on its way, and what ran last."""
-    found, ran = run(_status(told.configuration(), tenant))
+    """Show how the sync of TENANT stands: what is to be sent, what ran, is due, failed and why."""
+    found, jobs = run(_status(told.configuration(), tenant))
     if as_json:
-        document = status_document(found, {})
+        document = status_document(found, jobs)
         click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
         return
     _show_status(found)
-    table = Table("kind", "cause", "state", "asked", "finished", "trouble", title="last runs")
-    for one in ran:
+    table = Table("job", "timing", "last run", "was", "last well", "due", "trouble")
+    for job in jobs:
+        latest = job.latest
         table.add_row(
-            one.kind,
-            one.cause,
-            one.state,
-            _when(one.asked_at),
-            _when(one.finished_at),
-            escape(one.error or ""),
+            job.kind,
+            job.timing,
+            "never" if latest is None else _when(latest.started_at or latest.asked_at),
+            "" if latest is None else latest.state,
+            _when(job.well_at),
+            _when(job.next_due_at) + (" [red]late[/]" if job.is_late else ""),
+            "" if latest is None else escape(latest.error or ""),
         )
     OUT.print(table)
+    if any(job.is_late for job in jobs):
+        OUT.print("What is late was not started by anybody: does `pointmaster serve` run?")
 
 
 async def _run(
-    configuration: Configuration, tenant: str, wait_seconds: int, *, everything: bool
+    configuration: Configuration,
+    tenant: str,
+    wait_seconds: int,
+    kind: JobKind,
+    *,
+    everything: bool,
 ) -> RunRecord:
     async with open_service(configuration, role=Role.API) as service:
         try:
-            if everything:
+            if everything and kind is JobKind.PUSH:
                 await service.synchronisation.follower(tenant).push_everything()
-            return await service.synchronisation.run_now(tenant, wait_seconds=wait_seconds)
+            return await service.synchronisation.run_now(tenant, kind, wait_seconds=wait_seconds)
         except UnknownTenantError as problem:
             raise click.ClickException(str(problem)) from None
 
 
 async def _status(
     configuration: Configuration, tenant: str
-) -> tuple[FollowerStatus, list[RunRecord]]:
+) -> tuple[FollowerStatus, list[JobStatus]]:
     async with open_service(configuration, role=Role.API) as service:
         try:
             follower = service.synchronisation.follower(tenant)
-            ran = await service.synchronisation.runs(tenant, limit=RUNS_SHOWN)
+            jobs = await service.synchronisation.jobs(tenant)
         except UnknownTenantError as problem:
             raise click.ClickException(str(problem)) from None
-        return await follower.status(), ran
+        return await follower.status(), jobs
 
 
-def _show_run(record: RunRecord, *, is_complete: bool) -> None:
+def _show_run(record: RunRecord) -> None:
+    numbers = ", ".join(
+        f"{name} {value}" for name, value in (record.summary or {}).items() if value is not None
+    )
+    OUT.print(f"Run {record.id} is {record.state}: {escape(numbers)}", highlight=False)
+    if record.error:
+        OUT.print(f"[red]trouble[/] {escape(record.error)}", highlight=False)
+
+
+def _show_push(record: RunRecord, *, is_complete: bool) -> None:
     push = (record.summary or {}).get("push", {})
     OUT.print(
         f"Run {record.id} is {record.state}: {push.get('sent', 0)} request(s) with "
@@ -129,7 +175,19 @@ def _show_status(found: FollowerStatus) -> None:
     for state, unfinished in found.unfinished.items():
         said = f"{unfinished.batches} batch(es), {unfinished.rows} account(s)"
         table.add_row(state, f"{said}, next looked at {_when(unfinished.next_action_at)}")
-    table.add_row("parked accounts", str(found.parked))
+    if found.stuck:
+        table.add_row("[red]stuck batches[/]", str(found.stuck))
+    table.add_row("parked", str(found.parked))
+    oldest = found.drift.oldest
+    compared = "never" if oldest is None or oldest.year == NEVER_YEAR else _when(oldest)
+    table.add_row(
+        "accounts that differ", f"{found.drift.differing}, by {found.drift.size:f} points"
+    )
+    table.add_row("all compared since", compared)
+    for pause in found.paused:
+        reason = f": {escape(pause.reason)}" if pause.reason else ""
+        said = f"since {_when(pause.paused_at)} by {escape(pause.paused_by)}{reason}"
+        table.add_row(f"[yellow]{pause.direction} is stopped[/]", said)
     for state, number in found.deliveries.items():
         table.add_row(f"messages {state}", str(number))
     if found.put_off_until is not None:

@@ -17,7 +17,8 @@ import msgspec
 from api.demonstration.folder import DEFINITION, TENANT
 from api.documents.balances import BalancesDocument
 from api.documents.finance import TrialBalanceDocument
-from api.documents.sync import RunDocument, StatusDocument
+from api.documents.following import StatusDocument
+from api.documents.sync import RunDocument
 from api.documents.transactions import (
     BatchDocument,
     OutcomeDocument,

@@ -1,7 +1,6 @@
 """The wires as they are answered: runs, batches, how things stand, and what came in."""
 
 import json
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,7 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.documents.forms import Instant
-from sync.engage import BatchRecord, DeliveryRecord, FollowerStatus
+from sync.engage import BatchRecord, DeliveryRecord
+from sync.jobs import JobKind
 from sync.runs import RunRecord, RunState
 
 WAIT_SECONDS_MAX = 600
@@ -21,17 +21,22 @@ class RunRequest(
     """How a run is wanted.
 
     Attributes:
+        kind: What is to be done.
         wait_seconds: How long to wait for its outcome before answering; the run goes on either way.
+        everything: Before a push, mark all there is to tell, not only what changed: for a first
+            load, and where Engage may have lost or changed some.
     """
 
+    kind: JobKind = JobKind.PUSH
     wait_seconds: Annotated[float, Meta(ge=0, le=WAIT_SECONDS_MAX)] = 0
+    everything: bool = False
 
 
 class RunDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A run of the wires.
 
     Attributes:
-        kind: `push`, `poll` or `sweep`.
+        kind: `sweep`, `push`, `poll`, `drift_sample`, `drift_share` or `contacts`.
         cause: `request` or `schedule`.
         state: `waiting`, `running`, `done`, `failed` or `abandoned` (its process died).
         is_final: Whether nothing more will happen to it.
@@ -109,29 +114,6 @@ class OpenDocument(msgspec.Struct, frozen=True, rename="camel"):
     rows: int
     oldest: Instant
     next_action_at: Instant
-
-
-class StatusDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How the sync of a tenant stands.
-
-    Attributes:
-        marked: Changes not yet on their way to Engage.
-        unfinished: Batches on their way, by state.
-        parked: Accounts that Engage does not take.
-        adjustments: Messages from Engage, by what became of them.
-        put_off_until: Until when nothing is sent, if sending was put off.
-        trouble: Why it was.
-        next_runs: When each job is due next; empty on a replica that does not keep the schedule.
-    """
-
-    tenant: str
-    marked: int
-    unfinished: dict[str, OpenDocument]
-    parked: int
-    adjustments: dict[str, int]
-    put_off_until: Instant | None
-    trouble: str | None
-    next_runs: dict[str, Instant]
 
 
 class AdjustmentDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -231,23 +213,6 @@ def batch_document(batch: BatchRecord) -> BatchSentDocument:
         status=batch.status,
         messages=tuple(MessageDocument(one.message, one.at) for one in batch.messages),
         error=batch.error,
-    )
-
-
-def status_document(status: FollowerStatus, next_runs: dict[str, datetime]) -> StatusDocument:
-    """How the sync stands as it is answered."""
-    return StatusDocument(
-        tenant=status.tenant,
-        marked=status.marked,
-        unfinished={
-            state: OpenDocument(found.batches, found.rows, found.oldest, found.next_action_at)
-            for state, found in status.unfinished.items()
-        },
-        parked=status.parked,
-        adjustments=status.deliveries,
-        put_off_until=status.put_off_until,
-        trouble=status.trouble,
-        next_runs=next_runs,
     )
 
 

@@ -12,16 +12,15 @@ from litestar import Request, Response, get, post
 from api.access.guard import bearer_of, needs
 from api.access.scopes import Scope
 from api.answers import answer
+from api.documents.following import StatusDocument, status_document
 from api.documents.forms import PAGE_DEFAULT, CursorWord, Guid, PageLimit
 from api.documents.sync import (
     BatchPage,
     RunDocument,
     RunPage,
     RunRequest,
-    StatusDocument,
     batch_document,
     run_document,
-    status_document,
 )
 from api.intake.bodies import json_body
 from api.intake.cursor import write_cursor
@@ -33,6 +32,7 @@ from api.problems import catalogue
 from api.problems.problem import ProblemError
 from api.service import Service, service_of
 from sync.engage import Follower, State
+from sync.jobs import JobKind
 from sync.runs import Cause, RunState
 
 BODY_BYTES_MAX: Final = 4 * 1024
@@ -68,16 +68,23 @@ RUN_EXAMPLE: Final = {
 POST_RUN: Final = Operation(
     id="postSyncRun",
     tag="Sync",
-    summary="Push what changed to Engage now",
+    summary="Push what changed to Engage now, or do another job",
     description=(
-        "Starts a run that sends the totals of changed accounts and asks Engage what became of "
-        "them. With `waitSeconds` the answer waits until Engage has what the books have, or it can "
-        "be said that it won't soon; without, it comes at once and the run goes on. The schedule "
-        "never collides with it."
+        "Starts a run; by default one that tells Engage what changed and asks what became of it. "
+        "With `waitSeconds` the answer waits until it is done: a push, until Engage has what the "
+        "books have, or it can be said that it won't soon. Without, the answer comes at once and "
+        "the run goes on. The schedule never collides with it."
     ),
     scope=Scope.SYNC_RUN,
     parameters=(TENANT,),
-    body=Body(RunRequest, {"wait": {"waitSeconds": 60}, "start": {}}),
+    body=Body(
+        RunRequest,
+        {
+            "wait": {"waitSeconds": 60},
+            "start": {},
+            "compare": {"kind": "drift_sample", "waitSeconds": 60},
+        },
+    ),
     answers=(
         Answer(200, "The run has ended; `state` says how.", RunDocument, example=RUN_EXAMPLE),
         Answer(202, "The run is under way.", RunDocument),
@@ -118,7 +125,10 @@ GET_STATUS: Final = Operation(
     id="getSyncStatus",
     tag="Sync",
     summary="Read how the sync stands",
-    description="What is still to be sent, what is on its way, what is parked, and any trouble.",
+    description=(
+        "What is still to be sent, what is on its way, parked, stuck or stopped, how far Engage is "
+        "known to be from the books, and of each job what ran, what is due, what failed and why."
+    ),
     scope=Scope.SYNC_READ,
     parameters=(TENANT,),
     answers=(Answer(200, "How it stands.", StatusDocument),),
@@ -154,9 +164,11 @@ async def post_sync_run(request: Request[Any, Any, Any]) -> Response[bytes]:
     follower = follower_of(request, service)
     wanted = read_small(await json_body(request), RunRequest)
     await _check_turn(service, follower.tenant.name)
+    if wanted.everything and wanted.kind is JobKind.PUSH:
+        await follower.push_everything()
     run = run_document(
         await service.synchronisation.run_now(
-            follower.tenant.name, wait_seconds=wanted.wait_seconds
+            follower.tenant.name, wanted.kind, wait_seconds=wanted.wait_seconds
         )
     )
     location = f"/v1/sync/{follower.tenant.name}/runs/{run.run_id}"
@@ -199,21 +211,17 @@ async def get_sync_status(request: Request[Any, Any, Any]) -> Response[bytes]:
     service = service_of(request)
     follower = follower_of(request, service)
     read_query(request, {})
-    name = follower.tenant.name
-    next_runs = {
-        job: at
-        for job, at in service.synchronisation.schedule.next_runs().items()
-        if job == "sweep" or job.endswith(f" {name}")
-    }
-    return answer(status_document(await follower.status(), next_runs))
+    jobs = await service.synchronisation.jobs(follower.tenant.name)
+    return answer(status_document(await follower.status(), jobs))
 
 
 @get("/v1/sync/batches", guards=[needs(Scope.SYNC_READ)], opt=described(LIST_BATCHES))
 async def list_sync_batches(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Show what was sent."""
-    service = service_of(request)
-    follower = own_follower(request, service)
+    follower = found_follower(request, service_of(request))
     limit, before, state = read_page(request, list(State))
+    if follower is None:
+        return answer(BatchPage(()))
     found = await follower.batches(
         before=before, state=None if state is None else State(state), limit=limit + 1
     )
@@ -244,16 +252,21 @@ async def _check_turn(service: Service, tenant: str) -> None:
 
 def follower_of(request: Request[Any, Any, Any], service: Service) -> Follower:
     """The Engage of the tenant in the path, where that is the key's own; else `not_found`."""
-    follower = own_follower(request, service)
-    if follower.tenant.name != path_word(request, "tenant"):
+    name = service.tenant_names.get(bearer_of(request).tenant)
+    if name != path_word(request, "tenant"):
         raise ProblemError(catalogue.NOT_FOUND, "there is no such tenant")
-    return follower
+    return own_follower(request, service)
 
 
 def own_follower(request: Request[Any, Any, Any], service: Service) -> Follower:
     """The Engage of the key's tenant; `not_found` where it has none."""
-    name = service.tenant_names.get(bearer_of(request).tenant, "")
-    follower = service.synchronisation.followers.get(name)
+    follower = found_follower(request, service)
     if follower is None:
         raise ProblemError(catalogue.NOT_FOUND, "the tenant has no Engage")
     return follower
+
+
+def found_follower(request: Request[Any, Any, Any], service: Service) -> Follower | None:
+    """The Engage of the key's tenant, if it has one."""
+    name = service.tenant_names.get(bearer_of(request).tenant, "")
+    return service.synchronisation.followers.get(name)

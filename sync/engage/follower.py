@@ -16,7 +16,7 @@ from uuid import UUID
 
 from ledger import reading
 from ledger.contacts import Eraser, erase_contact
-from ledger.identity import ContactId, HolderId
+from ledger.identity import ContactId
 from ledger.posting import Books
 from ledger.tenants import TenantRecord
 from sync.clock import Clock
@@ -33,8 +33,10 @@ from sync.engage.deliveries import DeliveryRecord, DeliveryState
 from sync.engage.drift import differences
 from sync.engage.drift.comparing import DriftReport, compare_sample, compare_share
 from sync.engage.drift.differences import DifferenceRecord
+from sync.engage.marks import AccountKey
 from sync.engage.parked import ParkedRecord
 from sync.engage.pauses import Direction, Pause
+from sync.engage.people import holders_of
 from sync.engage.points_log import points_log_body
 from sync.engage.polling import PollReport, poll
 from sync.engage.progress import State
@@ -43,9 +45,10 @@ from sync.engage.rate import Rate
 from sync.engage.record import Entry, record_of
 from sync.engage.rehearsal import Rehearsal, rehearse
 from sync.engage.retention import Cleared, clear_up
-from sync.engage.settings import EngageSettings, PendingShown
+from sync.engage.settings import EngageSettings, Mode, PendingShown
 from sync.engage.settlement import SettleReport, settle
 from sync.engage.status import FollowerStatus, is_complete, status_of
+from sync.engage.transactions import deriving
 
 LOOK_SECONDS: Final = 0.2
 """How often a caller that waits for Engage looks again, at the most."""
@@ -130,8 +133,15 @@ class Follower:
             await asyncio.sleep(min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
 
     async def push_everything(self) -> int:
-        """Have every account's total sent anew by the next pushes; answers how many were marked."""
+        """Have all there is told by the next pushes; answers how many were marked.
+
+        Totals are told anew, whatever Engage has. Movements that were told are not told again, as
+        they would count twice; those that never were are.
+        """
         async with self.context.pool.acquire() as connection:
+            if self.context.options.mode is Mode.ALL_TRANSACTIONS:
+                async with connection.transaction():
+                    return await deriving.take_up_history(self.context, connection)
             return await marks.mark_everything(connection, list(self.context.definitions))
 
     async def receive(self, body: bytes, headers: Mapping[str, str]) -> Receipt:
@@ -173,26 +183,28 @@ class Follower:
                 connection, self.tenant.id, before=before, state=state, limit=limit
             )
 
-    async def parked(self, *, after: int = 0, limit: int = 100) -> list[ParkedRecord]:
-        """What Engage does not take: movements after an id, oldest first, then totals."""
+    async def parked(self, *, after: int | AccountKey = 0, limit: int = 100) -> list[ParkedRecord]:
+        """What Engage does not take: movements, oldest first, then totals.
+
+        `after` is what was seen last: a movement by its id, or an account.
+        """
         async with self.context.pool.acquire() as connection:
-            found = await parked.parked_rows(self.context, connection, after=after, limit=limit)
-            rest = limit - len(found)
-            if rest:
-                found += await parked.parked_accounts(self.context, connection, limit=rest)
-        return found
+            return await parked.page(self.context, connection, after=after, limit=limit)
 
     async def retry_parked(
         self,
         *,
         rows: Sequence[int] | None = None,
-        holders: Sequence[HolderId] | None = None,
+        contacts: Sequence[ContactId] | None = None,
     ) -> int:
         """Have what is parked told by the next pushes; answers how many. All, unless it says which.
 
-        With `rows`, movements by their ids, and no totals.
+        With `rows`, movements by their ids, and no totals; with `contacts`, all of theirs.
         """
         async with self.context.pool.acquire() as connection:
+            holders = None
+            if contacts is not None:
+                holders = await holders_of(connection, self.tenant.id, contacts)
             return await parked.retry(self.context, connection, rows=rows, holders=holders)
 
     async def points_log(self, contact: ContactId) -> bytes:
@@ -278,7 +290,9 @@ class Follower:
 
         return await notice(self.context, erase)
 
-    async def gone(self, *, before: datetime | None = None, limit: int = 100) -> list[GoneRecord]:
+    async def gone(
+        self, *, before: tuple[datetime, ContactId] | None = None, limit: int = 100
+    ) -> list[GoneRecord]:
         """Contacts of the books that Engage no longer has, the latest first."""
         async with self.context.pool.acquire() as connection:
             return await gone.page(connection, self.tenant.id, before=before, limit=limit)

@@ -7,7 +7,6 @@ is told as it happened, under a new key. Retrying what is still refused parks it
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -16,7 +15,7 @@ from ledger.connection import Connection
 from ledger.identity import ContactId, DefinitionId, HolderId
 from ledger.reading import contacts_of
 from sync.engage.context import Context
-from sync.engage.marks import CONSUMER
+from sync.engage.marks import CONSUMER, AccountKey
 
 LIST_MAX: Final = 1000
 
@@ -81,6 +80,22 @@ class ParkedRecord(msgspec.Struct, frozen=True, kw_only=True):
     retry_at: datetime | None
 
 
+async def page(
+    context: Context, connection: Connection, *, after: int | AccountKey = 0, limit: int = 100
+) -> list[ParkedRecord]:
+    """A page of what is parked: movements, oldest first, then totals.
+
+    `after` is what was seen last: a movement by its id, or an account.
+    """
+    if isinstance(after, tuple):
+        return await parked_accounts(context, connection, after=after, limit=limit)
+    found = await parked_rows(context, connection, after=after, limit=limit)
+    rest = min(limit, LIST_MAX) - len(found)
+    if rest:
+        found += await parked_accounts(context, connection, limit=rest)
+    return found
+
+
 async def parked_rows(
     context: Context, connection: Connection, *, after: int = 0, limit: int = 100
 ) -> list[ParkedRecord]:
@@ -106,11 +121,11 @@ async def parked_accounts(
     context: Context,
     connection: Connection,
     *,
-    after: tuple[DefinitionId, UUID] | None = None,
+    after: AccountKey | None = None,
     limit: int = 100,
 ) -> list[ParkedRecord]:
     """A page of accounts whose totals are parked; `after` is the key of the last one seen."""
-    definition, holder = after or (None, None)
+    holder, definition = after or (None, None)
     rows = await connection.fetch(
         ACCOUNTS, list(context.definitions), holder, definition, min(limit, LIST_MAX)
     )

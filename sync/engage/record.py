@@ -13,21 +13,11 @@ from uuid import UUID
 import msgspec
 
 from ledger.connection import Connection
-from ledger.identity import ContactId, DefinitionId, HolderId
+from ledger.identity import ContactId, DefinitionId
 from sync.engage.context import Context
+from sync.engage.people import holders_of
 
 PAGE_MAX: Final = 1000
-
-HOLDERS = """
-    -- Whoever a contact is in the books, and all that were merged into them.
-    -- Index: contact_pk, holder_merged_into_idx.
-    with recursive people as (
-        select holder_id as id from ledger.contact where tenant_id = $1 and contact_id = $2
-        union
-        select holder.id from ledger.holder join people on holder.merged_into = people.id
-    )
-    select id from people
-"""
 
 TOLD = """
     -- What Engage was told, the latest first. Index: batch_row_holder_id_idx, batch_pk.
@@ -129,8 +119,7 @@ async def record_of(
     """What was said about a contact, the latest first; `before` is when the last one seen was."""
     most = min(limit, PAGE_MAX)
     tenant = context.tenant.id
-    rows = await connection.fetch(HOLDERS, tenant, contact)
-    holders = [HolderId(row["id"]) for row in rows]
+    holders = await holders_of(connection, tenant, [contact])
     told = await connection.fetch(TOLD, holders, before, most)
     heard = await connection.fetch(HEARD, holders, before, most, tenant, contact)
     found = await connection.fetch(FOUND, holders, before, most)

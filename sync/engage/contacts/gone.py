@@ -48,8 +48,9 @@ LIST: Final = """
     -- The latest first.
     select contact_id, into_contact_id, noticed_at, decided_at, decision, message
     from engage.gone
-    where tenant_id = $1 and ($2::timestamptz is null or noticed_at < $2)
-    order by noticed_at desc limit $3
+    where tenant_id = $1
+      and ($2::timestamptz is null or (noticed_at, contact_id) < ($2, $3::uuid))
+    order by noticed_at desc, contact_id desc limit $4
 """
 
 
@@ -126,11 +127,12 @@ async def page(
     connection: Connection,
     tenant: TenantId,
     *,
-    before: datetime | None = None,
+    before: tuple[datetime, ContactId] | None = None,
     limit: int = 100,
 ) -> list[GoneRecord]:
-    """Contacts that are gone, the latest first; `before` is when the last one seen was noticed."""
-    rows = await connection.fetch(LIST, tenant, before, min(limit, LIST_MAX))
+    """Contacts that are gone, the latest first; `before` is the last one seen, and when noticed."""
+    at, contact = before or (None, None)
+    rows = await connection.fetch(LIST, tenant, at, contact, min(limit, LIST_MAX))
     return [
         GoneRecord(
             contact=ContactId(row["contact_id"]),

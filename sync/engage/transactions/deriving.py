@@ -88,6 +88,27 @@ COUNT = """
     ) as seen
 """
 
+TAKE_UP_HISTORY = """
+    -- Every transaction of accounts that Engage was never told totals of, unless it has its rows or
+    -- waits for them. Index: transaction_pk, account_pk, row_holder_id_number_line_part_key.
+    insert into ledger.outbox (consumer, holder_id, definition_id, number)
+    select $1, transaction.holder_id, transaction.definition_id, transaction.number
+    from ledger.transaction
+    left join engage.account on account.holder_id = transaction.holder_id
+        and account.definition_id = transaction.definition_id
+    where transaction.definition_id = any($2::smallint[]) and account.sent_total is null
+      and not exists (
+          select from engage.row where row.holder_id = transaction.holder_id
+            and row.number = transaction.number
+      )
+      and not exists (
+          select from ledger.outbox as waiting
+          where waiting.consumer = $1 and waiting.holder_id = transaction.holder_id
+            and waiting.number = transaction.number
+      )
+    order by transaction.holder_id, transaction.number
+"""
+
 LotAt = tuple[HolderId, int, int]
 """A holder, the number of a transaction, and a lot."""
 
@@ -118,6 +139,17 @@ async def derive_some(context: Context, connection: Connection) -> int:
     now = await context.clock.read(connection)
     await _store(context, connection, booked, await _lots_of(connection, booked), now)
     return len(taken)
+
+
+async def take_up_history(context: Context, connection: Connection) -> int:
+    """Have told whatever of the books never was; answers how many transactions that is.
+
+    For a first load. What has rows is not told again, whatever became of them; neither are accounts
+    whose totals Engage was told in the other mode. Those that are not a row of their own count too.
+    """
+    await hold_stamps(context, connection)
+    done = await connection.execute(TAKE_UP_HISTORY, CONSUMER, list(context.definitions))
+    return int(str(done).rpartition(" ")[2])
 
 
 async def hold_stamps(context: Context, connection: Connection) -> None:
