@@ -39,22 +39,21 @@ def bring_in(
 def term_of(request: Earn | Open, moment: Moment) -> tuple[datetime, datetime | None]:
     """When new points are valid: as asked, or as the policy says."""
     effective_at = moment.effective_at
-    valid_from = request.valid_from or effective_at
-    if request.effective_at is not None and effective_at > request.effective_at:
-        # It happened in a closed period: its validity counts from where it is booked.
-        valid_from = max(valid_from, effective_at)
-    if valid_from < effective_at:
+    # What happened in a closed period is booked later: its validity counts from there.
+    happened_at = min(effective_at, request.effective_at or effective_at)
+    asked_from = request.valid_from or happened_at
+    if asked_from < happened_at:
         raise RefusedError(
             Code.VALID_FROM_BEFORE_EFFECTIVE,
             "points can't be valid before they were earned",
             "validFrom",
         )
+    valid_from = max(asked_from, effective_at)
     valid_to: datetime | None
     if isinstance(request.valid_to, datetime) or request.valid_to is None:
         valid_to = request.valid_to
     else:
         valid_to = moment.definition.valid_to(effective_at, valid_from)
-    asked_from = request.valid_from or request.effective_at or effective_at
     if valid_to is not None and valid_to <= asked_from:
         raise RefusedError(
             Code.VALIDITY_EMPTY, "must be later than the instant validity begins", "validTo"

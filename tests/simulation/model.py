@@ -296,10 +296,9 @@ def bring_in(request: Earn | Open, account: Account, told: Told, no: set[Code]) 
         take_valid(account, told, source, no, owing=True)
         return
     at = told.effective
-    valid_from = asked_from = request.valid_from or told.occurred or at
-    if told.occurred is not None:
-        valid_from = max(at, asked_from)
-    if valid_from < at:
+    asked_from = request.valid_from or told.occurred or at
+    valid_from = max(at, asked_from)
+    if asked_from < (told.occurred or at):
         no.add(Code.VALID_FROM_BEFORE_EFFECTIVE)
     if request.valid_to is msgspec.UNSET:
         valid_to = end_of(account.definition, at, valid_from)
