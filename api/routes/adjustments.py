@@ -24,7 +24,7 @@ from api.intake.small import read_small
 from api.openapi.operation import Answer, Body, Operation, Parameter, described
 from api.problems import catalogue
 from api.problems.problem import ProblemError
-from api.routes.sync import BODY_BYTES_MAX, CURSOR, LIMIT, own_follower
+from api.routes.sync import BODY_BYTES_MAX, CURSOR, LIMIT, found_follower, own_follower
 from api.service import service_of
 from sync.engage import DeliveryState, NotReplayableError
 
@@ -104,8 +104,10 @@ REPLAY_ALL: Final = Operation(
 @get("/v1/adjustments", guards=[needs(Scope.SYNC_READ)], opt=described(LIST_ADJUSTMENTS))
 async def list_adjustments(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Show what came in."""
-    follower = own_follower(request, service_of(request))
+    follower = found_follower(request, service_of(request))
     limit, before, state = read_page(request, list(DeliveryState))
+    if follower is None:
+        return answer(AdjustmentPage(()))
     found = await follower.deliveries(
         before=before, state=None if state is None else DeliveryState(state), limit=limit + 1
     )

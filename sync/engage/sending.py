@@ -16,7 +16,7 @@ from sync.engage import batches
 from sync.engage.batches import BatchKind, Sending
 from sync.engage.context import Context
 from sync.engage.ending import end
-from sync.engage.exchange import Exchange
+from sync.engage.exchange import Exchange, Unreached
 from sync.engage.progress import SEND_LEASE_SECONDS, State, Step, after_sending
 from sync.engage.transactions.ending import end_rows
 from sync.engage.transactions.progress import after_telling
@@ -86,7 +86,7 @@ async def send(
     async with context.pool.acquire() as connection, connection.transaction():
         now = await context.clock.read(connection)
         step = await _record(context, connection, batch, sending, exchange, now, again, report)
-    _count(report, sending, step)
+    _count(report, sending, exchange, step)
     logger.info(
         "engage push tenant=%s batch=%s kind=%s state=%s status=%s",
         context.tenant.name,
@@ -129,9 +129,10 @@ async def _record(
     return step
 
 
-def _count(report: PushReport, sending: Sending, step: Step) -> None:
-    report.sent += 1
-    report.rows += sending.row_count
+def _count(report: PushReport, sending: Sending, exchange: Exchange, step: Step) -> None:
+    if not isinstance(exchange, Unreached):
+        report.sent += 1
+        report.rows += sending.row_count
     match step.state:
         case State.ACCEPTED | State.DONE:
             report.accepted += 1

@@ -326,6 +326,15 @@ async def test_how_a_run_is_wanted_is_read_strictly(
 async def test_a_key_moves_only_its_own_tenant(house: House) -> None:
     assert (await house.http.post("/v1/sync/other/runs", json={})).status_code == 404
     stranger = await house.client(await house.key(Scope.ADMIN, tenant="other"))
-    for path in ("/v1/sync/acme/runs", "/v1/sync/acme/status", "/v1/sync/batches"):
-        assert (await stranger.get(path)).status_code == 404
+    for path in ("/v1/sync/acme/runs", "/v1/sync/acme/status"):
+        assert problem(await stranger.get(path))["detail"] == "there is no such tenant"
     assert (await stranger.post("/v1/sync/acme/runs", json={})).status_code == 404
+
+
+async def test_a_tenant_without_an_engage_has_sent_and_received_nothing(house: House) -> None:
+    alone = await house.client(await house.key(Scope.ADMIN, tenant="other"))
+    own = await alone.get("/v1/sync/other/status")
+    assert problem(own)["detail"] == "the tenant has no Engage"
+    assert (await alone.get("/v1/sync/batches")).json() == {"batches": []}
+    assert (await alone.get("/v1/adjustments")).json() == {"adjustments": []}
+    assert (await alone.get("/v1/adjustments", params={"state": "lost"})).status_code == 400

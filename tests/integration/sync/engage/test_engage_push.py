@@ -32,6 +32,15 @@ async def test_a_purchase_reaches_engage(program: Program, engage: Sandbox) -> N
     assert (batch.state, batch.status, batch.attempts) == (State.DONE, "Completed", 1)
 
 
+async def test_what_never_left_is_not_told_as_sent(program: Program) -> None:
+    await program.earn(member(1001), 250)
+    follower = await program.follower(base_url="http://127.0.0.1:9")
+    report = await follower.push()
+    assert (report.stored, report.put_off) == (1, 1)
+    assert (report.sent, report.rows) == (0, 0)
+    assert report.trouble is not None
+
+
 async def test_the_request_is_exactly_what_was_stored(program: Program, engage: Sandbox) -> None:
     engage.know(member(1001), member(1002))
     await program.earn(member(1001), 120)
