@@ -5,6 +5,7 @@ So a changed policy is never retroactive. Calendars are the program's: months an
 in its time zone, and only the boundary that comes out is UTC.
 """
 
+from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -132,12 +133,9 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
 def add_months(day: date, months: int) -> date:
     """The same day `months` later, or the last of that month: 31 January + 1 is 28 February."""
-    index = day.year * 12 + day.month - 1 + months
-    year, month = divmod(index, 12)
-    month += 1
-    following = date(year + month // 12, month % 12 + 1, 1)
-    last = (following - timedelta(days=1)).day
-    return date(year, month, min(day.day, last))
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    last = monthrange(year, month + 1)[1]
+    return date(year, month + 1, min(day.day, last))
 
 
 def _period_end(moment: datetime, period: RoundUp) -> datetime:

@@ -107,6 +107,20 @@ def test_the_past_is_told_as_it_stood_and_as_it_was_known() -> None:
     assert explain([chain], DEFINITION, when("3 January"), when("31 December 2025")) is None
 
 
+def test_a_lot_s_life_is_told_as_it_happened_not_as_it_became_known() -> None:
+    paper = Paper()
+    paper.earn(100)
+    paper.today("6 January")
+    paper.redeem(30, on="4 January")
+    paper.redeem(20, on="2 January")
+    found = told(paper, "6 January")
+    assert life(found.lots[0]) == [
+        "2 January: 20 available to redeemed by redeem",
+        "4 January: 30 available to redeemed by redeem",
+    ]
+    assert [one.net for one in found.movements] == [100, -30, -20]
+
+
 def check(found: Explanation) -> None:
     """What must hold of every explanation."""
     balance, lives = found.balance, found.lots

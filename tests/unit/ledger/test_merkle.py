@@ -74,10 +74,10 @@ def test_whose_chain_was_touched_is_named_where_the_seal_has_heads(
     now: list[Head], place: Head, message: str
 ) -> None:
     [finding] = differences(sealed(HEADS, with_heads=True), sealed(now, with_heads=True))
-    assert finding.place == f"holder {place.holder}"
+    assert (finding.rule, finding.place) == (9, f"holder {place.holder}")
     assert message in finding.message
     [finding] = differences(sealed(HEADS), sealed(now))
-    assert finding.place == f"holders {place.holder.bytes[0]:02x}…"
+    assert (finding.rule, finding.place) == (9, f"holders {place.holder.bytes[0]:02x}…")
 
 
 def test_untouched_books_give_the_seal_again_whatever_came_later() -> None:
@@ -89,7 +89,7 @@ def test_a_seal_that_was_changed_itself_is_found() -> None:
     seal = sealed(HEADS)
     forged = msgspec.structs.replace(seal, root="00" * 32)
     [finding] = differences(forged, seal)
-    assert finding.place == "seal"
+    assert (finding.rule, finding.place) == (9, "seal")
 
 
 def test_a_seal_is_read_as_it_was_written() -> None:
