@@ -16,6 +16,7 @@ from litestar import Request
 
 from api.access.doorkeeper import Doorkeeper
 from api.configuration import Configuration, DatabaseSettings
+from api.engage_measures import EngageMeasures
 from api.measures import Measures
 from api.poster import Poster, open_poster
 from api.relay import open_relay, relay_connections
@@ -84,6 +85,7 @@ class Service:
     synchronisation: Synchronisation
     relay: Relay
     relay_measures: RelayMeasures
+    engage_measures: EngageMeasures
     tenant_names: Mapping[TenantId, str]
     draining: bool = field(default=False)
 
@@ -167,6 +169,7 @@ async def open_service(
             synchronisation=synchronisation,
             relay=relay,
             relay_measures=RelayMeasures(relay, measures.registry),
+            engage_measures=EngageMeasures(synchronisation, measures.registry),
             tenant_names={one.id: one.name for one in catalogue.tenants.values()},
         )
 

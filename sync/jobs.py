@@ -6,6 +6,7 @@ somebody waits for goes on until Engage has everything, one of the schedule leav
 questions that are asked anyway.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Final
@@ -19,6 +20,8 @@ from sync.engage import Follower
 from sync.work import Outcome, Work
 
 SWEEP_BATCHES_MAX: Final = 10_000
+
+logger = logging.getLogger(__name__)
 
 
 class JobKind(StrEnum):
@@ -50,6 +53,18 @@ async def sweep(books: Books, tenant: TenantRecord) -> int:
         if accounts < BATCH_MAX:
             break
     return swept
+
+
+async def _say_stuck(follower: Follower) -> None:
+    """Requests that should long be over are said in the log again and again, until they are."""
+    stuck = await follower.stuck()
+    if stuck:
+        logger.warning(
+            "engage stuck tenant=%s batches=%d hours=%g",
+            follower.tenant.name,
+            stuck,
+            follower.context.options.stuck_hours,
+        )
 
 
 def sweep_work(books: Books, tenant: TenantRecord) -> Work:
@@ -85,6 +100,7 @@ def work_of(
 
     async def push() -> Outcome:
         report = await follower.push()
+        await _say_stuck(follower)
         is_quiet = report.sent == 0 and report.stored == 0
         return Outcome(msgspec.json.encode(report), is_quiet, report.trouble)
 

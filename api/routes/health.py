@@ -93,6 +93,7 @@ async def get_metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     service = service_of(request)
     measures = service.measures
     await service.relay_measures.look()
+    await service.engage_measures.look()
     return Response(measures.exposition(), media_type=measures.media_type)
 
 

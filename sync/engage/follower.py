@@ -47,7 +47,7 @@ from sync.engage.rehearsal import Rehearsal, rehearse
 from sync.engage.retention import Cleared, clear_up
 from sync.engage.settings import EngageSettings, Mode, PendingShown
 from sync.engage.settlement import SettleReport, settle
-from sync.engage.status import FollowerStatus, is_complete, status_of
+from sync.engage.status import FollowerStatus, is_complete, status_of, stuck
 from sync.engage.transactions import deriving
 
 LOOK_SECONDS: Final = 0.2
@@ -228,6 +228,12 @@ class Follower:
                 pending=options.pending is PendingShown.WHEN_EARNED,
             )
         return points_log_body(rows, options)
+
+    async def stuck(self) -> int:
+        """How many requests are on their way for longer than they should be."""
+        async with self.context.pool.acquire() as connection:
+            now = await self.context.clock.read(connection)
+            return await stuck(self.context, connection, now)
 
     async def status(self) -> FollowerStatus:
         """How things stand now."""

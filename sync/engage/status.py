@@ -82,7 +82,6 @@ async def status_of(context: Context) -> FollowerStatus:
         unfinished = await batches.unfinished(connection, tenant.id)
         put_off = await batches.waiting(connection, tenant.id, now)
         counts = await deliveries.counts(connection, tenant.id)
-        stuck_before = now - timedelta(hours=context.options.stuck_hours)
         return FollowerStatus(
             tenant=tenant.name,
             mode=context.options.mode,
@@ -96,7 +95,7 @@ async def status_of(context: Context) -> FollowerStatus:
                 )
                 for state, found in unfinished.items()
             },
-            stuck=await connection.fetchval(STUCK, tenant.id, stuck_before),
+            stuck=await stuck(context, connection, now),
             parked=await connection.fetchval(PARKED, definitions),
             deliveries={state.value: number for state, number in counts.items()},
             drift=await differences.sum_up(connection, tenant.id, definitions),
@@ -104,6 +103,12 @@ async def status_of(context: Context) -> FollowerStatus:
             put_off_until=None if put_off is None else put_off[0],
             trouble=None if put_off is None else put_off[1],
         )
+
+
+async def stuck(context: Context, connection: Connection, now: datetime) -> int:
+    """How many requests are on their way for longer than they should be."""
+    before = now - timedelta(hours=context.options.stuck_hours)
+    return int(await connection.fetchval(STUCK, context.tenant.id, before) or 0)
 
 
 async def untold(context: Context, connection: Connection, most: int) -> int:

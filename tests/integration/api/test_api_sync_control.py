@@ -188,6 +188,40 @@ async def test_of_each_job_it_is_said_what_ran_and_what_is_due(house: House) -> 
     assert jobs["drift_share"]["nextDueAt"] is not None
 
 
+async def test_how_the_sync_stands_is_measured(house: House) -> None:
+    stranger = uuid4()
+    await house.booked("earn", amount=7, contactId=str(stranger))
+    await pushed(house)
+    await house.booked("earn", amount=1)
+    async with house.service.pool.acquire() as connection:
+        await connection.execute(
+            """
+            update engage.batch set state = 'accepted', finished_at = null,
+                next_action_at = now() + interval '1 hour', created_at = now() - interval '4 hours'
+            where id = (select id from engage.batch order by id desc limit 1)
+            """
+        )
+    said = (await house.http.get("/metrics")).text.splitlines()
+    for line in (
+        'pointmaster_engage_untold{tenant="acme"} 1.0',
+        'pointmaster_engage_stuck_batches{tenant="acme"} 1.0',
+        'pointmaster_engage_unfinished_batches{state="accepted",tenant="acme"} 1.0',
+        'pointmaster_engage_paused{direction="push",tenant="acme"} 0.0',
+        'pointmaster_sync_job_late{job="push",tenant="acme"} 0.0',
+        "pointmaster_sync_leads 0.0",
+    ):
+        assert line in said, line
+    values = dict(line.rsplit(" ", 1) for line in said if not line.startswith("#"))
+    assert float(values['pointmaster_engage_parked{tenant="acme"}']) >= 1
+    assert float(values['pointmaster_engage_oldest_comparison_seconds{tenant="acme"}']) > 0
+    assert not any(str(stranger) in line for line in said)
+    async with house.service.pool.acquire() as connection:
+        await connection.execute(
+            "update engage.batch set state = 'settled', finished_at = now(), next_action_at = null"
+            " where finished_at is null"
+        )
+
+
 async def test_a_first_load_tells_everything(house: House, engage: Sandbox) -> None:
     await house.booked("earn", amount=9)
     async with house.service.pool.acquire() as connection:
