@@ -46,6 +46,23 @@ bench: $(TO_WORK) ## Measure, each question beside its control; NAME=… asks on
 bench-quick: $(TO_WORK) ## The same, small: in three minutes, and a failure where a goal is missed
 	@$(BIN)/python -m benchmarks $(NAME) --quick
 
+# Repeats a run; a new one by default.
+SEED ?=
+AGAIN = $(if $(SEED),--seed $(SEED))
+
+.PHONY: simulate
+simulate: $(TO_WORK) ## Live a history of crashes and compare with the model; STEPS=… long, SEED=… again
+	@$(BIN)/python -m tests.simulation.run $(AGAIN) $(if $(STEPS),--steps $(STEPS))
+
+.PHONY: soak
+soak: $(TO_WORK) ## Hold for an hour or more what takes long; SOAK_MINUTES=… of hammering, SEED=… again
+	@$(BIN)/python -m tests.soak $(AGAIN) $(if $(SOAK_MINUTES),--minutes $(SOAK_MINUTES)) \
+	  $(if $(STEPS),--steps $(STEPS)) $(if $(EVENTS),--events $(EVENTS))
+
+.PHONY: mutation
+mutation: $(TO_WORK) ## Count the mistakes in the rules that no test would notice; SAMPLE=… draws so many
+	@$(BIN)/python -m tests.mutation.run $(AGAIN) $(if $(SAMPLE),--sample $(SAMPLE))
+
 .PHONY: check
 check: $(TO_WORK) ## Look for mistakes without running anything: lint, format, types
 	$(BIN)/ruff check --quiet
