@@ -198,10 +198,14 @@ class _Lane:
 
     async def _connected(self) -> Connection:
         if self._connection is None:
-            connection = await self._books.pool.acquire()
+            connection = self._connection = await self._books.pool.acquire()
             milliseconds = int(self._lock_seconds_max * 1000)
-            await connection.execute(f"set lock_timeout = '{milliseconds}ms'")
-            self._connection = connection
+            try:
+                await connection.execute(f"set lock_timeout = '{milliseconds}ms'")
+            except BaseException:
+                # Lent and lost at once: kept, it would be missing from the pool for ever.
+                await self._drop_connection()
+                raise
         return self._connection
 
     async def _drop_connection(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 import msgspec
@@ -328,3 +328,25 @@ async def test_a_lane_outlives_a_connection_that_can_not_even_be_given_back(
             with pytest.raises(asyncpg.InternalClientError):
                 await poster.post(desk.till.earn(member(2), 10))
         assert isinstance(await poster.post(desk.till.earn(member(2), 10)), Booked)
+
+
+async def test_a_connection_that_breaks_before_its_first_batch_is_not_missing_from_the_pool(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute, broken = asyncpg.Connection.execute, 0
+
+    async def breaks_once(self: asyncpg.Connection, query: str, *more: object) -> str:
+        nonlocal broken
+        if broken == 0 and query.startswith("set lock_timeout"):
+            broken += 1
+            # Which asyncpg reports without taking the connection back into its pool.
+            raise asyncpg.InternalClientError("a farewell that crossed a query")
+        return await execute(self, query, *more)
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", breaks_once)
+    async with GroupCommit(desk.books, lanes=1) as poster:
+        assert isinstance(await poster.post(desk.till.earn(member(1), 10)), Booked)
+    assert broken == 1
+    async with asyncio.timeout(10), AsyncExitStack() as lent:
+        for _ in range(desk.pool.get_max_size()):
+            await lent.enter_async_context(desk.pool.acquire())
