@@ -19,6 +19,13 @@ from ledger.connection import Pool
 
 LOOK_AGAIN_SECONDS: Final = 0.1
 
+LOST: Final = (
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # how a server's farewell that crosses a query shows
+    asyncpg.PostgresError,
+    OSError,
+)
+
 Lent: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
 
@@ -50,10 +57,12 @@ async def unit(pool: Pool, name: str, *, wait_seconds: float = 0) -> AsyncIterat
     try:
         yield
     finally:
-        # A lost connection has given the lock back already; the pool gives back all others.
-        with contextlib.suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):
-            await connection.fetchval("select pg_advisory_unlock($1)", key)
-        await pool.release(connection)
+        try:
+            # A lost connection has given the lock back already; the pool gives back all others.
+            with contextlib.suppress(*LOST):
+                await connection.fetchval("select pg_advisory_unlock($1)", key)
+        finally:
+            await pool.release(connection)
 
 
 async def _locked(
