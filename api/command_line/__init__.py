@@ -10,6 +10,7 @@ from api.command_line.checking import config
 from api.command_line.contacts import contacts
 from api.command_line.context import CONFIGURATION_OPTION, Told
 from api.command_line.demo import demo
+from api.command_line.engage import engage
 from api.command_line.explain import explain_
 from api.command_line.exporting import export
 from api.command_line.finance import finance
@@ -35,6 +36,6 @@ def main(context: click.Context, configuration: str) -> None:
 
 for command in (
     *(demo, serve, migrate, import_, export, verify, seal, finance, periods),
-    *(keys, explain_, contacts, sync, relay, config),
+    *(keys, explain_, contacts, sync, engage, relay, config),
 ):
     main.add_command(command)
