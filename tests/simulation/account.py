@@ -342,18 +342,18 @@ class Account:
         known.pass_time(max(effective, recorded), recorded)
         return known.balance(effective)
 
-    def standing_lots(self, recorded: datetime) -> list[StandingLot]:
-        """What remains in lots at an instant, sorted."""
+    def standing_lots(
+        self, recorded: datetime, effective: datetime | None = None
+    ) -> list[StandingLot]:
+        """What remained in lots at an instant (that of recording by default), sorted."""
+        at = effective or recorded
         known = self.known(recorded)
-        known.pass_time(recorded, recorded)
-        return sorted(
-            StandingLot(
-                known.remaining(number),
-                known.sum(PENDING, lot=number) > 0,
-                lot.effective,
-                lot.valid_from,
-                lot.valid_to,
-            )
-            for number, lot in enumerate(known.lots)
-            if known.remaining(number)
-        )
+        known.pass_time(max(at, recorded), recorded)
+        found = []
+        for number, lot in enumerate(known.lots):
+            pending = known.sum(PENDING, at, lot=number)
+            remaining = pending + known.sum(AVAILABLE, at, lot=number)
+            if remaining:
+                term = (lot.effective, lot.valid_from, lot.valid_to)
+                found.append(StandingLot(remaining, pending > 0, *term))
+        return sorted(found)

@@ -107,11 +107,13 @@ class History:
         account = self.model.account(place)
         balance = self.sheet.read(place, now, now)
         agree_on_balance((place, now), balance, account.read(now, now))
-        agree((place, now, "lots"), self.sheet.lots(place, now), account.standing_lots(now))
+        agree((place, now, "lots"), self.sheet.lots(place, now, now), account.standing_lots(now))
         at = some_days_from(now, step)
         known = self.instants[-1 - step.last % len(self.instants)]
         balance = self.sheet.read(place, at, known)
         agree_on_balance((place, at, known), balance, account.read(at, known))
+        lots = self.sheet.lots(place, at, known)
+        agree((place, at, known, "lots"), lots, account.standing_lots(known, at))
 
     def compare_program(self) -> None:
         """Compare what has passed through the program's accounts, all that is due booked."""

@@ -44,6 +44,7 @@ from tests.simulation.account import (
     Movement,
     Origin,
     Place,
+    StandingLot,
     Told,
 )
 from tests.simulation.originals import About, about_original
@@ -90,14 +91,23 @@ class Model:
 
     def read(self, place: Place, effective: datetime, recorded: datetime) -> Balance:
         """What a person had, by what was known at an instant: all whom it was found to be."""
+        held = [one.read(effective, recorded) for one in self._of_person(place, recorded)]
+        nothing = Balance(*[Points(0)] * 4)
+        return Balance(*(Points(sum(bucket)) for bucket in zip(nothing, *held, strict=True)))
+
+    def lots(self, place: Place, effective: datetime, recorded: datetime) -> list[StandingLot]:
+        """What remained in a person's lots, likewise."""
+        accounts = self._of_person(place, recorded)
+        lots = (one.standing_lots(recorded, effective) for one in accounts)
+        return sorted(lot for found in lots for lot in found)
+
+    def _of_person(self, place: Place, recorded: datetime) -> list[Account]:
         person = self.whose(place[0], recorded)
-        held = [
-            account.read(effective, recorded)
+        return [
+            account
             for (contact, kind), account in self.accounts.items()
             if kind == place[1] and self.whose(contact, recorded) == person
         ]
-        nothing = Balance(*[Points(0)] * 4)
-        return Balance(*(Points(sum(bucket)) for bucket in zip(nothing, *held, strict=True)))
 
     def account(self, place: Place) -> Account:
         """An account; an empty one that is kept nowhere, where nothing was booked yet."""

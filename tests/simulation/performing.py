@@ -138,7 +138,8 @@ class PaperStage:
         return self.sheet.read(place, at or settled, known or settled)
 
     async def lots(self, place: Place) -> list[StandingLot]:
-        return self.sheet.lots(place, self.sheet.settled(self.now))
+        settled = self.sheet.settled(self.now)
+        return self.sheet.lots(place, settled, settled)
 
     async def total(self, definition: DefinitionId, account: LedgerAccount) -> int:
         swept = deepcopy(self.sheet)

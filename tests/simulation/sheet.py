@@ -111,9 +111,9 @@ class Sheet:
         found = self.account(place, effective, recorded)
         return EMPTY if found is None else found.balance
 
-    def lots(self, place: Place, now: datetime) -> list[StandingLot]:
-        """What remains in lots, as of an instant."""
-        found = self.account(place, now, now)
+    def lots(self, place: Place, effective: datetime, recorded: datetime) -> list[StandingLot]:
+        """What remains in lots, as of an instant of either axis."""
+        found = self.account(place, effective, recorded)
         return [] if found is None else standing(found)
 
     def program(self, account: LedgerAccount, definition: DefinitionId, contact: ContactId) -> int:

@@ -122,9 +122,9 @@ class Proof:
                 balance = as_of[0].balance if as_of else EMPTY
                 model = self.model.read(place, effective, recorded)
                 agree_on_balance((place, effective, recorded), balance, model)
-                if (effective, recorded) == (now, now):
-                    lots = standing(as_of[0]) if as_of else []
-                    agree((place, now, "lots"), lots, account.standing_lots(now))
+                lots = standing(as_of[0]) if as_of else []
+                model_lots = self.model.lots(place, effective, recorded)
+                agree((place, effective, recorded, "lots"), lots, model_lots)
 
     async def compare_trial(self, step: Step) -> None:
         """Compare the trial balance now, and as of some instant of either axis."""
