@@ -60,6 +60,11 @@ class Mutant(NamedTuple):
     def __str__(self) -> str:
         return f"{self.module}:{self.line}: {self.text}  [{self.change}]"
 
+    @property
+    def name(self) -> str:
+        """What it is called wherever in the module the line stands."""
+        return f"{self.module}: {self.text}  [{self.change}]"
+
 
 class Change(NamedTuple):
     """What can be done to a tree at one place."""
@@ -100,15 +105,20 @@ def changes(tree: ast.Module) -> Iterator[Change]:
 def _nodes(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
     """Every node that may be changed, with where it hangs."""
     for name, value in ast.iter_fields(node):
-        if isinstance(node, ast.JoinedStr) or (
-            name in UNTOUCHED and not isinstance(node, ast.Call)
-        ):
+        if name in UNTOUCHED and not _is_call_with_choices(node):
+            continue
+        if isinstance(node, ast.JoinedStr):
             continue
         several = isinstance(value, list)
         for index, child in enumerate(value if several else [value]):
             if isinstance(child, ast.AST):
                 yield node, name, index if several else None, child
                 yield from _nodes(child)
+
+
+def _is_call_with_choices(node: ast.AST) -> bool:
+    """Whether a node's keywords change what it does; `strict` of a `zip` only asserts."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func) != "zip"
 
 
 def _replacer(parent: ast.AST, name: str, index: int | None) -> Callable[[ast.AST], None]:

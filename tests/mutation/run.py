@@ -157,8 +157,8 @@ def main(
         "quickly", max_examples=25, deadline=None, database=None, derandomize=True, phases=phases
     )
     every = [mutant for module in modules or MODULES for mutant in mutants_of(module)]
-    known = [mutant for mutant in every if str(mutant) in EQUIVALENT]
-    able = [mutant for mutant in every if str(mutant) not in EQUIVALENT]
+    known = [mutant for mutant in every if mutant.name in EQUIVALENT]
+    able = [mutant for mutant in every if mutant.name not in EQUIVALENT]
     draw = random.Random(seed)
     chosen = able if sample is None else draw.sample(able, min(sample, len(able)))
     _, status = os.waitpid(in_a_fork(partial(is_content_with, MODULES[0]), silent=False), 0)
