@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from ledger.amounts import AMOUNT_MAX, BUCKET_MAX, Points
-from ledger.book import CLOCK_SKEW
 from ledger.facts import Texts
 from ledger.kinds import Kind, LedgerAccount
 from ledger.outcomes import Booked, Code, Refused, Replayed
+from ledger.requests import CLOCK_SKEW
 from tests.bookkeeping.paper import MEMBER, NotBookedError, Paper
 from tests.bookkeeping.words import MOMENT, moved, said, when
 
@@ -153,6 +153,22 @@ def test_points_that_were_never_valid_cannot_be_earned(lot: str, code: str, fiel
     assert (refusal.value.refused.code, refusal.value.refused.field) == (code, field)
 
 
+@pytest.mark.parametrize("behind", [MOMENT, timedelta(seconds=2), CLOCK_SKEW])
+def test_points_valid_from_now_by_a_slow_clock_are_valid_now(behind: timedelta) -> None:
+    member = Paper(today="5 March")
+    member.earn(f"100 from {said(when('5 March') - behind)}")
+    assert member.balance == "100 available"
+    # Whoever says when it happened has said by which clock validFrom is to be read.
+    with pytest.raises(NotBookedError, match="valid_from_before_effective_at"):
+        member.earn(f"100 from {said(when('5 March') - behind)}", on="5 March")
+
+
+def test_validity_further_back_is_refused() -> None:
+    member = Paper(today="5 March")
+    with pytest.raises(NotBookedError, match="which is now unless it is said"):
+        member.earn(f"100 from {said(when('5 March') - CLOCK_SKEW - MOMENT)}")
+
+
 def test_the_shortest_validity_is_a_moment() -> None:
     member = Paper(today="5 March")
     member.earn(f"100 until {said(when('5 March') + MOMENT)}")
@@ -161,12 +177,14 @@ def test_the_shortest_validity_is_a_moment() -> None:
     assert member.balance == "nothing"
 
 
-def test_a_balance_too_large_to_keep_is_refused() -> None:
+@pytest.mark.parametrize("bucket", ["available", "pending", "held", "debt"])
+def test_a_balance_too_large_to_keep_is_refused(bucket: str) -> None:
     member = Paper()
-    for _ in range(BUCKET_MAX // AMOUNT_MAX):
-        member.account.available += AMOUNT_MAX  # as if earned; four thousand times would take long
+    # As if earned; that often would take long.
+    setattr(member.account, bucket, BUCKET_MAX - AMOUNT_MAX)
     with pytest.raises(NotBookedError, match="balance_too_large: amount"):
-        member.earn(1)
+        member.earn(AMOUNT_MAX + 1)
+    member.adjust(AMOUNT_MAX)
     assert BUCKET_MAX + AMOUNT_MAX < 2**63
 
 
