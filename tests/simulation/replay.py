@@ -16,6 +16,7 @@ buckets and all that remains of their lots are compared with the plainest reckon
 
 import asyncio
 import random
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -55,6 +56,7 @@ from tests.simulation.purse import Purse
 from tests.simulation.run import own_server
 from tests.simulation.validity import end_of
 
+LINES: Final = 541_909
 SEED: Final = 7
 REDEEMING_SHARE: Final = 0.25
 REDEEMED_POINTS: Final = (25, 50, 100, 250, 500, 1000)
@@ -339,7 +341,11 @@ def main(major: int) -> None:
         own_server(Path(folder) / "postgres", major) as server,
     ):
         asyncio.run(migrate(server.dsn_owner))
-        click.echo(asyncio.run(replay(server.dsn_service, happened(read_lines()))))
+        with click.progressbar(
+            happened(read_lines()), length=LINES, label="Lines", file=sys.stderr
+        ) as events:
+            figures = asyncio.run(replay(server.dsn_service, events))
+    click.echo(figures)
 
 
 if __name__ == "__main__":
