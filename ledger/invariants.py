@@ -1,33 +1,23 @@
 """What always holds, checked: one place that serves tests, `pointmaster verify` and the metrics.
 
-The one hard idea: each chunk of holders is read in one snapshot and audited by the fold that
-posting uses; what spans holders (the trial balance, the roll-ups, the keys, the guards of the
-facts) is asked of the database in a few set-based statements. The numbers of the rules are those
-of `docs/books.md`.
+The one hard idea: holder by holder, `ledger.holder_checks` looks at chains and what they come to;
+what spans holders (the trial balance, the roll-ups, the keys, the guards of the facts) is asked of
+the database here, in a few set-based statements. The numbers of the rules are those of
+`docs/books.md`.
 """
 
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime
-from uuid import UUID
+from collections.abc import Callable
 
 from ledger import kinds
-from ledger.auditing import Finding, StoredHolder, audit
+from ledger.auditing import Finding
 from ledger.connection import Connection
-from ledger.history import recorded_of
-from ledger.identity import DefinitionId, HolderId, TenantId
+from ledger.holder_checks import check_holders
+from ledger.identity import TenantId
 from ledger.kinds import LedgerAccount
-from ledger.loading import account_from, lot_from
-from ledger.state import AccountState, LotState
 from ledger.tenants import Catalogue
 from ledger.trial_balance import trial_balance
 
 __all__ = ["FACTS", "FINDINGS_MAX", "Finding", "check", "check_holders", "check_whole"]
-
-CHUNK_TRANSACTIONS = 20_000
-"""How many transactions are audited in one snapshot; one holder may exceed it."""
-
-CHUNK_HOLDERS_MAX = 5_000
 
 FINDINGS_MAX = 1_000
 """After so many findings a check stops: the books are wrong, a longer list helps nobody."""
@@ -43,40 +33,22 @@ FACTS = (
     "seal",
 )
 
-NEXT_HOLDERS = """
-    -- The next holders by id, as many as make a chunk. Index: holder_pk.
-    select * from ledger.holder
-    where ($1::uuid is null or id > $1) and ($2::smallint is null or tenant_id = $2)
-    order by id limit $3
-"""
-
-TRANSACTIONS_TO_AUDIT = """
-    select coalesce(sum(number), 0)::bigint from ledger.holder
-    where ($1::smallint is null or tenant_id = $1) and ($2::uuid is null or id > $2)
-"""
-
-ACCOUNTS_OF = "select * from ledger.account where holder_id = any($1::uuid[])"
-LOTS_OF = "select * from ledger.lot where holder_id = any($1::uuid[])"
-HOLDS_OF = "select * from ledger.hold where holder_id = any($1::uuid[])"
-
-KEYS_LOST = """
-    -- Keys that point to no transaction. Index: transaction_pk.
-    select idempotency.holder_id, idempotency.number from ledger.idempotency
-    left join ledger.transaction using (holder_id, number)
-    where transaction.id is null limit 100
-"""
-
-KEYS_STRAYED = """
-    -- Keys that point to a transaction booked under another, where its key was not erased.
-    select idempotency.holder_id, idempotency.number from ledger.idempotency
-    join ledger.transaction using (holder_id, number)
-    join ledger.holder on holder.id = idempotency.holder_id
-    where transaction.idempotency_key is not null and idempotency.key_hash <> encode(
-        substring(sha256(
-            convert_to(holder.tenant_id::text, 'UTF8') || '\\x00'::bytea
-            || convert_to(transaction.idempotency_key, 'UTF8')
-        ) for 16), 'hex')::uuid
-    limit 100
+KEYS_ASTRAY = """
+    -- Keys that point to no transaction, or to one booked under another (where its key was not
+    -- erased). Materialized, so that the limit does not make one search of each key.
+    with astray as materialized (
+        select idempotency.holder_id, idempotency.number, transaction.id is null as is_lost
+        from ledger.idempotency
+        left join ledger.transaction using (holder_id, number)
+        left join ledger.holder on holder.id = idempotency.holder_id
+        where transaction.id is null
+           or transaction.idempotency_key is not null and idempotency.key_hash <> encode(
+                substring(sha256(
+                    convert_to(holder.tenant_id::text, 'UTF8') || '\\x00'::bytea
+                    || convert_to(transaction.idempotency_key, 'UTF8')
+                ) for 16), 'hex')::uuid
+    )
+    select * from astray limit 100
 """
 
 HOLDERS_LOST = """
@@ -145,105 +117,6 @@ async def check(
     return findings + await check_whole(connection, catalogue)
 
 
-async def check_holders(
-    connection: Connection,
-    *,
-    tenant: TenantId | None = None,
-    after: HolderId | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    reached: Callable[[HolderId], bool] | None = None,
-) -> AsyncIterator[Finding]:
-    """Audit every holder (after a given one, by id), chunk by chunk.
-
-    `reached` is told the last holder of each chunk, once its findings were told, and answers
-    whether to go on.
-    """
-    total: int = await connection.fetchval(TRANSACTIONS_TO_AUDIT, tenant, after)
-    audited = 0
-    last: UUID | None = after
-    while True:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            holders = await _next_holders(connection, last, tenant)
-            findings = [] if not holders else await _audit_chunk(connection, holders)
-        for finding in findings:
-            yield finding
-        if not holders:
-            return
-        last = holders[-1].id
-        audited += sum(holder.number for holder in holders)
-        if progress is not None:
-            progress(audited, max(total, audited))
-        if reached is not None and not reached(holders[-1].id):
-            return
-
-
-async def _next_holders(
-    connection: Connection, last: UUID | None, tenant: TenantId | None
-) -> list[StoredHolder]:
-    chunk: list[StoredHolder] = []
-    transactions = 0
-    for row in await connection.fetch(NEXT_HOLDERS, last, tenant, CHUNK_HOLDERS_MAX):
-        transactions += row["number"]
-        if chunk and transactions > CHUNK_TRANSACTIONS:
-            break
-        chunk.append(
-            StoredHolder(
-                HolderId(row["id"]),
-                row["number"],
-                row["head"],
-                row["last_recorded_at"],
-                row["last_lot"],
-                row["salt"],
-                {},
-                (),
-                {},
-            )
-        )
-    return chunk
-
-
-async def _audit_chunk(connection: Connection, holders: Sequence[StoredHolder]) -> list[Finding]:
-    """Audit holders together; where a row can't even be read, find out whose, by halves."""
-    try:
-        return await _audit_together(connection, holders)
-    except ValueError as unreadable:
-        if len(holders) == 1:
-            return [Finding(9, f"holder {holders[0].id}", f"can't be read: {unreadable}")]
-    half = len(holders) // 2
-    findings = await _audit_chunk(connection, holders[:half])
-    return findings + await _audit_chunk(connection, holders[half:])
-
-
-async def _audit_together(connection: Connection, holders: Sequence[StoredHolder]) -> list[Finding]:
-    ids = [holder.id for holder in holders]
-    chains = await recorded_of(connection, ids)
-    accounts: dict[HolderId, dict[DefinitionId, AccountState]] = defaultdict(dict)
-    for row in await connection.fetch(ACCOUNTS_OF, ids):
-        account = account_from(row)
-        accounts[HolderId(row["holder_id"])][account.definition] = account
-    lots: dict[HolderId, list[LotState]] = defaultdict(list)
-    for row in await connection.fetch(LOTS_OF, ids):
-        lots[HolderId(row["holder_id"])].append(lot_from(row))
-    holds: dict[HolderId, dict[int, tuple[datetime | None, int | None]]] = defaultdict(dict)
-    for row in await connection.fetch(HOLDS_OF, ids):
-        holds[HolderId(row["holder_id"])][row["number"]] = (row["expires_at"], row["ended_by"])
-    findings: list[Finding] = []
-    for holder in holders:
-        whole = StoredHolder(
-            holder.id,
-            holder.number,
-            holder.head,
-            holder.last_recorded_at,
-            holder.last_lot,
-            holder.salt,
-            accounts.get(holder.id, {}),
-            lots.get(holder.id, ()),
-            holds.get(holder.id, {}),
-        )
-        findings += audit(whole, chains[holder.id])
-    return findings
-
-
 async def check_whole(connection: Connection, catalogue: Catalogue) -> list[Finding]:
     """Check what spans holders: both sides of the books, the roll-ups, the keys, the guards."""
     findings: list[Finding] = []
@@ -310,17 +183,11 @@ async def _check_keys(connection: Connection) -> list[Finding]:
         Finding(
             5,
             f"holder {row['holder_id']}, transaction {row['number']}",
-            "is missing, but its idempotency key is kept",
+            "is missing, but its idempotency key is kept"
+            if row["is_lost"]
+            else "was booked under another idempotency key than the one that points to it",
         )
-        for row in await connection.fetch(KEYS_LOST)
-    ]
-    findings += [
-        Finding(
-            5,
-            f"holder {row['holder_id']}, transaction {row['number']}",
-            "was booked under another idempotency key than the one that points to it",
-        )
-        for row in await connection.fetch(KEYS_STRAYED)
+        for row in await connection.fetch(KEYS_ASTRAY)
     ]
     counts = await connection.fetchrow(KEYED_AND_KEPT)
     if counts is not None and counts["kept"] != counts["keyed"]:

@@ -92,10 +92,15 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The books, opened for a command."""
+    """The books, opened for a command.
+
+    Attributes:
+        beside: More connections, where the command asked for some.
+    """
 
     connection: Connection
     catalogue: Catalogue
+    beside: tuple[Connection, ...] = ()
 
     def tenant(self, name: str) -> TenantRecord:
         """A tenant by its name."""
@@ -146,12 +151,14 @@ def tenant_in(catalogue: Catalogue, name: str) -> TenantRecord:
 
 
 @contextlib.asynccontextmanager
-async def opened(configuration: Configuration) -> AsyncIterator[Opened]:
-    """A connection to the books, with the tenants of the configuration in them."""
-    async with migrated(configuration) as database:
-        connection = await connect(database.dsn_service)
-        try:
-            declarations = [tenant.declaration for tenant in configuration.tenants]
-            yield Opened(connection, await declare(connection, declarations))
-        finally:
-            await connection.close()
+async def opened(configuration: Configuration, *, beside: int = 0) -> AsyncIterator[Opened]:
+    """A connection to the books (and some beside it), with the configuration's tenants in them."""
+    async with migrated(configuration) as database, contextlib.AsyncExitStack() as stack:
+        connections: list[Connection] = []
+        for _ in range(1 + beside):
+            connection = await connect(database.dsn_service)
+            stack.push_async_callback(connection.close)
+            connections.append(connection)
+        declarations = [tenant.declaration for tenant in configuration.tenants]
+        catalogue = await declare(connections[0], declarations)
+        yield Opened(connections[0], catalogue, tuple(connections[1:]))

@@ -48,6 +48,7 @@ class Wishes:
     Attributes:
         resume: Where the place is kept between runs.
         minutes: After how long to stop.
+        connections: Through how many to look at holders at the same time.
     """
 
     tenant: str | None
@@ -55,6 +56,7 @@ class Wishes:
     after: UUID | None
     resume: Path | None
     minutes: float | None
+    connections: int
 
 
 @dataclass(slots=True)
@@ -93,6 +95,13 @@ class Verified:
     type=click.FloatRange(0, min_open=True),
     help="Stop after so many; with --resume, the next run goes on.",
 )
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 16),
+    default=2,
+    show_default=True,
+    help="Through how many to look at the same time; each keeps a core of the database busy.",
+)
 @click.pass_obj
 def verify(
     told: Told,
@@ -101,6 +110,7 @@ def verify(
     after: UUID | None,
     resume: Path | None,
     minutes: float | None,
+    connections: int,
 ) -> None:
     """Recompute chains, numbers, balances and lots; exit status 1 if anything is not right.
 
@@ -109,7 +119,8 @@ def verify(
     if after is not None and resume is not None:
         raise click.UsageError("--after and --resume both say where to begin")
     seal = None if seal_file is None else _seal(seal_file)
-    verified = run(_verify(told.configuration(), Wishes(tenant, seal, after, resume, minutes)))
+    wishes = Wishes(tenant, seal, after, resume, minutes, connections)
+    verified = run(_verify(told.configuration(), wishes))
     broken = [finding for finding in verified.findings if not finding.is_warning]
     if verified.findings:
         OUT.print(_table(verified.findings))
@@ -136,7 +147,7 @@ def _seal(path: Path) -> Seal:
 async def _verify(configuration: Configuration, wishes: Wishes) -> Verified:
     place = Place() if wishes.resume is None else _kept(wishes.resume)
     begin = wishes.after or place.after
-    async with opened(configuration) as books:
+    async with opened(configuration, beside=wishes.connections - 1) as books:
         verified = Verified()
         await _audit(books, wishes, None if begin is None else HolderId(begin), verified)
         is_end = verified.stopped_at is None and not verified.is_full
@@ -167,11 +178,13 @@ async def _audit(books: Opened, wishes: Wishes, after: HolderId | None, verified
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
+        TextColumn("{task.fields[said]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=ASIDE, transient=True) as progress:
         auditing = check_holders(
             books.connection,
+            beside=books.beside,
             tenant=tenant,
             after=after,
             progress=_advancing(progress),
@@ -183,10 +196,13 @@ async def _audit(books: Opened, wishes: Wishes, after: HolderId | None, verified
 
 
 def _advancing(progress: Progress) -> Callable[[int, int], None]:
-    bar = progress.add_task("transactions", total=None)
+    bar = progress.add_task("transactions", total=None, said="")
+    started = time.monotonic()
 
     def advance(audited: int, total: int) -> None:
-        progress.update(bar, completed=audited, total=total)
+        rate = audited / max(0.001, time.monotonic() - started)
+        said = f"{audited:,} of {total:,}, {rate:,.0f} a second"
+        progress.update(bar, completed=audited, total=total, said=said)
 
     return advance
 

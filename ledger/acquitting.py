@@ -1,0 +1,307 @@
+r"""Which holders are right beyond doubt, told by the database itself, some thousands at a time.
+
+The one hard idea: this acquits and never accuses. PostgreSQL recomputes every hash of a chain and
+every balance, lot and hold where they lie, and whoever comes out exactly as stored need not be read
+by anybody. All others, and all whose case is not plain (debt, a closed account, a value that nobody
+knows), are left to `ledger.auditing`, which folds their facts as posting does and says what is
+wrong. So a rule that this page lacks costs time and nothing else; a rule that it had wrong would be
+found by the tests that tamper with books in every way and look for each.
+
+The canonical form of a transaction is that of `ledger.chain`, field by field.
+"""
+
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from ledger.connection import Connection
+from ledger.identity import HolderId, TenantId
+
+_ABSENT: Final = r"'\x8000000000000000'::bytea"
+_NO_UUID: Final = r"'\x00000000000000000000000000000000'::bytea"
+_NO_TEXT: Final = r"'\xffffffff'::bytea"
+_GENESIS: Final = f"{_NO_UUID} || {_NO_UUID}"
+_LEDGER_ACCOUNTS: Final = "(1, 2, 3, 11, 12, 13, 14, 15, 16, 17)"
+"""All but debt (4), whose instants take folding."""
+
+
+def _number(column: str) -> str:
+    return f"coalesce(int8send({column}), {_ABSENT})"
+
+
+def _instant(column: str) -> str:
+    """Microseconds since 1970, exactly."""
+    return _number(f"(extract(epoch from {column}) * 1000000)::bigint")
+
+
+def _uuid(column: str) -> str:
+    return f"coalesce(uuid_send({column}), {_NO_UUID})"
+
+
+def _text(column: str) -> str:
+    return f"coalesce(int4send(octet_length({column})) || convert_to({column}, 'UTF8'), {_NO_TEXT})"
+
+
+_SPREAD: Final = """
+    -- Which lot each part of a transfer belongs to. Index: allocation_pk, transfer_pk.
+    select allocation.*, transfer.debit, transfer.credit, transfer.definition_id,
+           (transfer.credit in (1, 2))::integer - (transfer.debit in (1, 2))::integer as sign
+    from ledger.allocation join ledger.transfer using (holder_id, number, line)
+    where holder_id > $1 and holder_id <= $2
+"""
+
+_PARTS: Final = """
+    -- The allocations of each transfer, in their form.
+    select holder_id, number, line, count(*) as parts,
+           string_agg(int4send(lot) || int8send(amount), ''::bytea order by place) as form
+    from spread group by holder_id, number, line
+"""
+
+_MOVED: Final = f"""
+    -- What the transfers of each transaction did, and their form. Index: transfer_pk.
+    select holder_id, number, count(*) as transfers,
+           string_agg(
+               int4send(line * 65536 + debit * 256 + credit) || int8send(amount)
+               || {_instant("effective_at")} || int2send(coalesce(parts, 0)::smallint)
+               || coalesce(form, ''), ''::bytea order by line
+           ) as form,
+           sum(case 1 when credit then amount when debit then -amount else 0 end) as available,
+           sum(case 2 when credit then amount when debit then -amount else 0 end) as pending,
+           sum(case 3 when credit then amount when debit then -amount else 0 end) as held,
+           sum(case when debit > 4 then amount when credit > 4 then -amount else 0 end) as net,
+           max(effective_at) as effective_at,
+           min(definition_id) as definition_least, max(definition_id) as definition_most,
+           min(recorded_at) as recorded_first, max(recorded_at) as recorded_last,
+           bool_and(debit in {_LEDGER_ACCOUNTS} and credit in {_LEDGER_ACCOUNTS}) as is_plain
+    from ledger.transfer left join part using (holder_id, number, line)
+    where holder_id > $1 and holder_id <= $2
+    group by holder_id, number
+"""
+
+_ISSUED: Final = f"""
+    -- The lots of each transaction, in their form. Index: lot_pk.
+    select holder_id, number, count(*) as lots,
+           string_agg(
+               int4send(lot) || int2send(line) || int8send(issued) || {_instant("effective_at")}
+               || {_instant("first_valid_from")} || {_instant("first_valid_to")}
+               || {_uuid("origin_holder")} || int4send(coalesce(origin_lot, 0)),
+               ''::bytea order by lot
+           ) as form
+    from ledger.lot where holder_id > $1 and holder_id <= $2
+    group by holder_id, number
+"""
+
+_CHANGED: Final = f"""
+    -- The terms of each transaction, in their form. Index: term_pk.
+    select holder_id, number, count(*) as terms,
+           string_agg(
+               int4send(lot) || int2send(term) || {_instant("valid_from")}
+               || {_instant("valid_to")}, ''::bytea order by lot
+           ) as form
+    from ledger.term where holder_id > $1 and holder_id <= $2
+    group by holder_id, number
+"""
+
+_TOLD: Final = """
+    -- Each transaction with what hangs on it, and its neighbours in the chain and on the account.
+    -- Index: transaction_pk.
+    select told.*, coalesce(moved.transfers, 0) as transfers, moved.form as transfers_form,
+           coalesce(moved.available, 0) as available, coalesce(moved.pending, 0) as pending,
+           coalesce(moved.held, 0) as held, coalesce(moved.net, 0) as moved_net, moved.is_plain,
+           moved.definition_least, moved.definition_most, moved.recorded_first,
+           moved.recorded_last, coalesce(issued.lots, 0) as lots, issued.form as lots_form,
+           coalesce(changed.terms, 0) as terms, changed.form as terms_form,
+           row_number() over chain as place, lag(told.hash) over chain as previous,
+           lag(told.recorded_at) over chain as recorded_before,
+           lead(told.number) over chain is null as is_last,
+           lag(available_after, 1, 0::bigint) over account as available_before,
+           lag(pending_after, 1, 0::bigint) over account as pending_before,
+           lag(held_after, 1, 0::bigint) over account as held_before,
+           max(moved.effective_at) over account as last_effective_at,
+           lead(told.number) over account is null as is_last_of_account
+    from ledger.transaction as told
+    left join moved using (holder_id, number)
+    left join issued using (holder_id, number)
+    left join changed using (holder_id, number)
+    where told.holder_id > $1 and told.holder_id <= $2
+    window chain as (partition by told.holder_id order by told.number),
+           account as (partition by told.holder_id, told.definition_id order by told.number)
+"""
+
+_CHAINED: Final = f"""
+    -- Chain by chain: whether every transaction is as it was hashed, follows the one before it,
+    -- left what it says, and the last one is the holder's and the account's head.
+    select told.holder_id, count(*) as transactions, sum(lots) as lots,
+           count(*) filter (where is_last_of_account) as accounts,
+           count(*) filter (where kind = 3) as holds,
+           bool_and(coalesce(
+               place = told.number
+               and (recorded_before is null or recorded_at > recorded_before)
+               and effective_at <= recorded_at
+               and (kind between 1 and 11 or kind in (13, 14, 20, 21, 22))
+               and (transfers = 0 or is_plain
+                   and definition_least = told.definition_id
+                   and definition_most = told.definition_id
+                   and recorded_first = recorded_at and recorded_last = recorded_at)
+               and net = moved_net and debt_after = 0
+               and available_after >= 0 and available_after = available_before + told.available
+               and pending_after >= 0 and pending_after = pending_before + told.pending
+               and held_after >= 0 and held_after = held_before + told.held
+               and (not is_last_of_account
+                   or account.available = available_after and account.pending = pending_after
+                   and account.held = held_after and account.debt = 0 and not account.closed
+                   and account.debt_since is null
+                   and account.last_effective_at is not distinct from told.last_effective_at)
+               and (not is_last
+                   or hash = asked.head and told.number = asked.number
+                   and recorded_at = asked.last_recorded_at)
+               and (salt is null or texts_hash = sha256(
+                   salt || {_text("idempotency_key")} || {_text("description")}
+                   || {_text("reference")} || {_text("actor")}
+               ))
+               and hash = sha256(
+                   '\\x01'::bytea || uuid_send(told.holder_id) || int8send(told.number)
+                   || coalesce(previous, {_GENESIS}) || uuid_send(told.id)
+                   || int2send(told.definition_id) || substring(int2send(kind) from 2)
+                   || int8send(amount) || {_instant("effective_at")} || {_instant("recorded_at")}
+                   || {_instant("occurred_at")} || {_uuid("reverses")} || {_uuid("linked")}
+                   || {_instant("hold_expires_at")} || {_number("part")} || {_number("whole")}
+                   || texts_hash || int2send(octet_length(source)::smallint)
+                   || convert_to(source, 'UTF8') || int2send(transfers::smallint)
+                   || int2send(lots::smallint) || int2send(terms::smallint)
+                   || coalesce(transfers_form, '') || coalesce(lots_form, '')
+                   || coalesce(terms_form, '')
+               ), false)) as is_right
+    from told
+    join asked on asked.id = told.holder_id
+    left join ledger.account on is_last_of_account
+        and account.holder_id = told.holder_id and account.definition_id = told.definition_id
+    group by told.holder_id
+"""
+
+_TAKEN: Final = """
+    -- What became of each lot by the allocations of its points (13 is `expired`).
+    select holder_id, lot, sum(sign * amount) as change,
+           sum(case when 13 in (debit, credit) then -sign * amount else 0 end) as lapsed,
+           bool_or(debit = 2 and credit = 1) as is_activated,
+           min(number * 32768 + line) as first_taken,
+           min(definition_id) as definition_least, max(definition_id) as definition_most
+    from spread group by holder_id, lot
+"""
+
+_STANDING: Final = """
+    -- Account by account: whether each lot is what was issued and taken, what they hold together,
+    -- and when the next of them becomes valid or lapses. Index: lot_pk, transfer_pk, term_pk.
+    select lot.holder_id, lot.definition_id, count(*) as lots, count(taken.lot) as lots_taken,
+           sum(remaining) as remaining,
+           min(case when remaining > 0 then case when active then valid_to else valid_from end end)
+               as boundary,
+           bool_and(coalesce(
+               lot.remaining = issued + coalesce(taken.change, 0)
+               and lot.lapsed = coalesce(taken.lapsed, 0)
+               and lot.active = (issuing.credit = 1 or coalesce(is_activated, false))
+               and issuing.definition_id = lot.definition_id
+               and (taken.lot is null
+                   or first_taken > lot.number * 32768 + lot.line
+                   and definition_least = lot.definition_id
+                   and definition_most = lot.definition_id)
+               and valid_from = coalesce(latest_from, first_valid_from)
+               and valid_to is not distinct from
+                   case when latest is null then first_valid_to else latest_to end
+               and lot.term = coalesce(latest, 0), false)) as is_right
+    from ledger.lot
+    left join ledger.transfer as issuing using (holder_id, number, line)
+    left join taken using (holder_id, lot)
+    left join (
+        select distinct on (holder_id, lot) holder_id, lot, term as latest,
+               valid_from as latest_from, valid_to as latest_to
+        from ledger.term where holder_id > $1 and holder_id <= $2
+        order by holder_id, lot, number desc
+    ) as termed using (holder_id, lot)
+    where lot.holder_id > $1 and lot.holder_id <= $2
+    group by lot.holder_id, lot.definition_id
+"""
+
+_SET_ASIDE: Final = """
+    -- Account by account: whether each hold is what was placed and ended, what open ones have set
+    -- aside (3 is `held`), and when the next of them times out. Index: hold_pk, transaction_pk,
+    -- transaction_reverses_idx.
+    select hold.holder_id, hold.definition_id, count(*) as holds,
+           sum(case when ended_by is null then coalesce(points, 0) else 0 end) as held,
+           min(case when ended_by is null then expires_at end) as boundary,
+           bool_and(coalesce(
+               placed.kind = 3 and placed.definition_id = hold.definition_id
+               and hold.expires_at is not distinct from placed.hold_expires_at
+               and hold.ended_by is not distinct from ended, false)) as is_right
+    from ledger.hold
+    left join ledger.transaction as placed using (holder_id, number)
+    cross join lateral (
+        select max(number) as ended from ledger.transaction as ending
+        where ending.holder_id = hold.holder_id and ending.reverses = placed.id
+          and ending.kind in (4, 5, 22) and ending.definition_id = placed.definition_id
+    ) as ending
+    left join (
+        select holder_id, number, sum(amount) as points from spread where credit = 3
+        group by holder_id, number
+    ) as set_aside using (holder_id, number)
+    where hold.holder_id > $1 and hold.holder_id <= $2
+    group by hold.holder_id, hold.definition_id
+"""
+
+_HELD: Final = """
+    -- Holder by holder: whether each account stores what its lots and holds come to, and would not
+    -- miss what falls due next. Index: account_pk.
+    select account.holder_id, count(*) as accounts, sum(coalesce(standing.lots, 0)) as lots,
+           sum(coalesce(standing.lots_taken, 0)) as lots_taken,
+           sum(coalesce(set_aside.holds, 0)) as holds,
+           bool_and(coalesce(
+               coalesce(standing.remaining, 0) = available + pending
+               and coalesce(set_aside.held, 0) = account.held
+               and coalesce(standing.is_right, true) and coalesce(set_aside.is_right, true)
+               and coalesce(next_due_at <= least(standing.boundary, set_aside.boundary),
+                   standing.boundary is null and set_aside.boundary is null), false)) as is_right
+    from ledger.account
+    left join standing using (holder_id, definition_id)
+    left join set_aside using (holder_id, definition_id)
+    where account.holder_id > $1 and account.holder_id <= $2
+    group by account.holder_id
+"""
+
+NOT_ACQUITTED: Final = f"""
+    -- The holders above $1 up to $2, of the tenant $3 or of all, who have to be looked at.
+    -- Index: holder_pk.
+    with asked as (
+        select * from ledger.holder
+        where id > $1 and id <= $2 and ($3::smallint is null or tenant_id = $3)
+    ), spread as materialized ({_SPREAD}), part as ({_PARTS}), moved as ({_MOVED}),
+    issued as ({_ISSUED}), changed as ({_CHANGED}), told as ({_TOLD}), chained as ({_CHAINED}),
+    taken as ({_TAKEN}), standing as ({_STANDING}), set_aside as ({_SET_ASIDE}), held as ({_HELD})
+    select asked.id from asked
+    left join chained on chained.holder_id = asked.id
+    left join held on held.holder_id = asked.id
+    left join (
+        select holder_id, count(*) as lots_taken from taken group by holder_id
+    ) as named on named.holder_id = asked.id
+    where not coalesce(
+        chained.is_right and held.is_right and chained.accounts = held.accounts
+        and chained.transactions = asked.number
+        and chained.lots = asked.last_lot and held.lots = asked.last_lot
+        and chained.holds = held.holds
+        and held.lots_taken = coalesce(named.lots_taken, 0), false)
+"""
+
+
+async def not_acquitted(
+    connection: Connection, after: UUID, until: UUID, tenant: TenantId | None
+) -> set[HolderId] | None:
+    """Holders above one id up to another who have to be audited; `None` for all of them.
+
+    To be called inside a transaction of one snapshot, which is over where the answer is `None`:
+    somewhere lay a value with which PostgreSQL can't even reckon.
+    """
+    try:
+        rows = await connection.fetch(NOT_ACQUITTED, after, until, tenant)
+    except asyncpg.DataError:
+        return None
+    return {HolderId(row["id"]) for row in rows}
