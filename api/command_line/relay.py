@@ -5,6 +5,7 @@ modules that the service uses and shows what would be sent, so a mapping is adju
 """
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -126,15 +127,24 @@ def dead(told: Told, /, state: str | None, limit: int, *, as_json: bool, **searc
     """List events that are not on their way, the latest first; exit status 1 if there are any."""
     states = [EventState(state)] if state else [EventState.DEAD, EventState.QUARANTINED]
     found = run(_search(told.configuration(), states, limit, search))
-    if as_json:
-        for one in found:
-            click.echo(msgspec.json.encode(event_document(one)).decode())
-    elif found:
-        OUT.print(_table(found))
-    else:
-        OUT.print("[green]There are none.[/]")
+    _list(found, as_json=as_json)
     if found:
         sys.exit(1)
+
+
+@relay.command()
+@searching
+@click.option("--limit", type=click.IntRange(1, 1000), default=SHOWN, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document a line, for programs.")
+@click.pass_obj
+def duplicates(told: Told, /, limit: int, *, as_json: bool, **search: Any) -> None:
+    """List events that MoEngage may have twice, the latest first.
+
+    Each was sent again after an outcome that nobody could know. Both copies carry the event's id
+    as the attribute relay_event_id.
+    """
+    found = run(_search(told.configuration(), [None], limit, search, maybe_repeated=True))
+    _list(found, as_json=as_json)
 
 
 @relay.command()
@@ -210,12 +220,17 @@ async def _status(configuration: Configuration) -> RelayStatus:
 
 
 async def _search(
-    configuration: Configuration, states: list[EventState], limit: int, search: dict[str, Any]
+    configuration: Configuration,
+    states: Sequence[EventState | None],
+    limit: int,
+    search: dict[str, Any],
+    *,
+    maybe_repeated: bool = False,
 ) -> list[EventRecord]:
     async with open_service(configuration, role=Role.API) as service:
         found: list[EventRecord] = []
         for state in states:
-            wanted = _wanted(service, state, search)
+            wanted = _wanted(service, state, search, maybe_repeated=maybe_repeated)
             found += await service.relay.events(wanted, limit=limit)
     return sorted(found, key=lambda one: one.id, reverse=True)[:limit]
 
@@ -244,7 +259,13 @@ async def _replay(
         return done
 
 
-def _wanted(service: Service, state: EventState | None, search: dict[str, Any]) -> Wanted:
+def _wanted(
+    service: Service,
+    state: EventState | None,
+    search: dict[str, Any],
+    *,
+    maybe_repeated: bool = False,
+) -> Wanted:
     register = service.relay.register
     sources = {name: number for number, (_, name) in register.source_names.items()}
     destinations = {name: number for number, (_, name) in register.destination_names.items()}
@@ -261,6 +282,7 @@ def _wanted(service: Service, state: EventState | None, search: dict[str, Any]) 
         customer=search["customer"],
         name=search["name"],
         destination=None if destination is None else destinations[destination],
+        maybe_repeated=maybe_repeated,
         received_from=_utc(search["since"]),
         received_to=_utc(search["until"]),
     )
@@ -299,7 +321,8 @@ def _show_preview(number: int, count: int, found: Preview) -> None:
     OUT.print(f"[bold]Event {number} of {count}[/]: {escape(found.family)}", highlight=False)
     table = Table.grid(padding=(0, 2))
     table.add_row("happened at", found.occurred_at.isoformat() if found.occurred_at else "unknown")
-    table.add_row("customer", escape(found.customer or found.waits_for or "none"))
+    unknown = f"unknown until {found.waits_for} is told" if found.waits_for else "none"
+    table.add_row("customer", escape(found.customer or unknown))
     table.add_row("a repeat", found.repeat)
     if found.held:
         table.add_row("[yellow]not sent[/]", escape(found.held))
@@ -342,6 +365,16 @@ def _show_status(found: RelayStatus) -> None:
 
 def _reasons(counts: dict[str, int]) -> str:
     return "\n".join(f"{number} {reason}" for reason, number in counts.items()) or "0"
+
+
+def _list(events: list[EventRecord], *, as_json: bool) -> None:
+    if as_json:
+        for one in events:
+            click.echo(msgspec.json.encode(event_document(one)).decode())
+    elif events:
+        OUT.print(_table(events))
+    else:
+        OUT.print("[green]There are none.[/]")
 
 
 def _table(events: list[EventRecord]) -> Table:

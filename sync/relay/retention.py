@@ -42,14 +42,6 @@ SEEN: Final = """
     )
 """
 
-SEEN_BRIEFLY: Final = """
-    -- Keys that held for some seconds only. Index: seen_at_idx.
-    delete from relay.seen where (group_id, key) in (
-        select group_id, key from relay.seen
-        where at < $1 and fresh_until < $1 limit $2
-    )
-"""
-
 IDENTITIES: Final = """
     delete from relay.identity where (group_id, key) in (
         select group_id, key from relay.identity where expires_at < $1 limit $2
@@ -69,7 +61,6 @@ FILES: Final = "delete from relay.file where taken_at < $1"
 
 TALLY_DAYS: Final = 14
 FILE_DAYS: Final = 400
-BRIEFLY: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +82,6 @@ async def clear_up(pool: Pool, options: RetentionOptions, now: datetime) -> Clea
     events = await _again_and_again(pool, EVENTS, [first_id(delivered), done, ROWS_MAX])
     events += await _again_and_again(pool, EVENTS, [first_id(troubled), aside, ROWS_MAX])
     keys = await _again_and_again(pool, SEEN, [dedupe, now, ROWS_MAX])
-    keys += await _again_and_again(pool, SEEN_BRIEFLY, [now - BRIEFLY, ROWS_MAX])
     oldest = min(delivered, troubled) - timedelta(days=1)
     others = await _again_and_again(pool, BULKS, [first_id(delivered), ROWS_MAX])
     others += await _again_and_again(pool, IDENTITIES, [now, ROWS_MAX])

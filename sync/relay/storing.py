@@ -21,7 +21,7 @@ from sync.relay.vendors.protocol import Lesson
 
 STORE: Final = f"""
     -- Events that are not repeats, in the order given; then their customers' queues.
-    -- Index: seen_pk, identity_pk, queue_pk.
+    -- Index: seen_pk, event_pk, identity_pk, queue_pk.
     with given as (
         select * from unnest(
             $2::uuid[], $3::uuid[], $4::timestamptz[], $5::smallint[], $6::smallint[],
@@ -63,6 +63,8 @@ STORE: Final = f"""
         left join relay.identity on identity.group_id = given.group_id
             and identity.key = given.learnable
         order by place
+        -- The very same event, given again by a caller who never heard that it was stored.
+        on conflict (id) do nothing
         returning id, destination_id, customer, state
     ), queued as (
         insert into relay.queue as queue (destination_id, customer, since, ready_at)

@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import hmac
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +13,9 @@ import pytest
 import pytest_asyncio
 
 from api.access.scopes import Scope
+from ledger.connection import Connection
 from ledger.postgres import Server
+from sync.relay.storing import Placed, Stored, store
 from tests.conftest import FOLDER, TEMPLATE, create_database, drop_database, ensure_template
 from tests.doors.house import House, open_house, problem
 from tests.relaying.stage import basic, configuration_with, relay_settings
@@ -157,21 +159,27 @@ async def test_a_list_of_a_thousand_is_a_thousand_events(house: House) -> None:
     assert len(await found(house, customer=f"{mark}-999")) == 1
 
 
-async def test_open_loyalty_is_answered_within_its_second_under_load(house: House) -> None:
-    seconds: list[float] = []
+async def test_what_comes_at_once_is_stored_together(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That keeps answers within Open Loyalty's second; benchmarks measure how far."""
+    together: list[int] = []
+
+    async def counted(connection: Connection, events: Sequence[Placed], now: datetime) -> Stored:
+        together.append(len(events))
+        return await store(connection, events, now)
 
     async def send(number: int) -> None:
         message = {"type": "customer.updated", "data": {"customerId": f"{uuid4().hex}-{number}"}}
-        started = time.perf_counter()
         response = await house.anyone.post(
             "/relay/loyalty", json=message, headers={"x-batch": SECRET}
         )
-        seconds.append(time.perf_counter() - started)
         assert response.status_code == 200
 
-    for _ in range(5):
-        await asyncio.gather(*(send(number) for number in range(40)))
-    assert sorted(seconds)[int(len(seconds) * 0.99)] < 1
+    monkeypatch.setattr("sync.relay.inbox.store", counted)
+    await asyncio.gather(*(send(number) for number in range(60)))
+    assert sum(together) == 60
+    assert len(together) <= 20
 
 
 async def test_people_see_what_is_their_tenants(house: House) -> None:

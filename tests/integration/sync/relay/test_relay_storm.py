@@ -6,20 +6,20 @@ import pytest
 
 from ledger.postgres import Database
 from sandbox.launch import launched
-from tests.conftest import MAJOR
 from tests.relay_soak import UNLIMITED
+from tests.relaying.stage import ONCE_IS_ENOUGH
 from tests.relaying.storm import Size, Storm
 
 SEED = 20_261_121
 
 
-@pytest.mark.skipif(MAJOR != 18, reason="once is enough: what the database does is tried elsewhere")
+@ONCE_IS_ENOUGH
 async def test_nothing_is_lost_or_doubled_in_a_storm(database: Database, tmp_path: Path) -> None:
     with launched("moengage", *UNLIMITED) as moengage:
-        size = Size(events=2500, customers=250, kill_seconds=6)
+        size = Size(events=1500, customers=150, kill_seconds=4)
         outcome = await Storm(size, SEED, database, moengage, tmp_path).run()
     assert outcome.wrong == [], f"play it again with seed {SEED}"
-    assert outcome.arrived == outcome.sent == 2500
+    assert outcome.arrived == outcome.sent == 1500
 
 
 @pytest.mark.soak

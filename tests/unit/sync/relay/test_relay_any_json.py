@@ -39,7 +39,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=6) | st.dictionaries(TEXTS, inner, max_size=8),
     max_leaves=25,
 )
-SETTINGS = settings(max_examples=120, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 def in_form(vendor: Vendor, value: Any, customer: Any) -> Any:
