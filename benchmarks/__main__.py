@@ -16,6 +16,7 @@ import click
 import uvloop
 from rich.console import Console
 
+from api.garbage import look_seldom
 from benchmarks.ground import Ground, load_average, machine
 from benchmarks.result import Result
 from benchmarks.table import show
@@ -104,6 +105,7 @@ async def _ask(
     results: list[Result] = []
     failed: list[str] = []
     settings = await ground.settings()
+    look_seldom()
     for name in names:
         started = monotonic()
         ground.say(name)

@@ -6,11 +6,12 @@ is what lets properties and simulations run the real rules by the million. Loadi
 needs and storing what it wrote is `ledger.posting`'s business.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from ledger.amounts import BUCKET_MAX, Points
 from ledger.chain import chain_hash, fingerprint_hash, text_hash
@@ -22,6 +23,7 @@ from ledger.kinds import Kind, LedgerAccount
 from ledger.outcomes import Booked, Code, Outcome, Refused, RefusedError, Replayed
 from ledger.policies import Definition
 from ledger.requests import (
+    CLOCK_SKEW,
     Activate,
     Adjust,
     Cancel,
@@ -51,9 +53,6 @@ from ledger.rules.returns import take_back
 from ledger.rules.terms import activate, extend
 from ledger.state import AccountState, HolderState
 
-CLOCK_SKEW: Final = timedelta(minutes=5)
-"""How far ahead of the books a caller's clock may be; such facts happen now."""
-
 DUE_SOURCE: Final = "pointmaster"
 """The source of the books' own transactions."""
 
@@ -66,8 +65,7 @@ Place = tuple[HolderId, int]
 """A transaction's holder and number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, gc=False):
     """A key that is in the books, with what it stood for."""
 
     holder: HolderId
@@ -82,8 +80,7 @@ class Known:
         return self.fingerprint == fingerprint_hash(fingerprint, self.salt)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A transaction as written, with its place in the holder's chain and under which key."""
 
     transaction: Transaction
@@ -93,8 +90,7 @@ class Entry:
     fingerprint: bytes | None = None
 
 
-@dataclass(slots=True)
-class _Header:
+class _Header(msgspec.Struct, gc=False):
     """What a transaction says of itself, beside its transfers."""
 
     kind: Kind
@@ -106,13 +102,12 @@ class _Header:
     occurred_at: datetime | None = None
     part: int | None = None
     whole: int | None = None
-    texts: Texts = field(default_factory=Texts)
+    texts: Texts = Texts()
     key: UUID | None = None
     fingerprint: bytes | None = None
 
 
-@dataclass(slots=True)
-class Book:
+class Book(msgspec.Struct):
     """The working set of one batch.
 
     Attributes:
@@ -134,17 +129,26 @@ class Book:
     places: dict[UUID, Place]
     now: datetime
     ids: Iterator[UUID]
-    closed_until: Mapping[TenantId, datetime] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
+    closed_until: Mapping[TenantId, datetime] = msgspec.field(default_factory=dict)
+    entries: list[Entry] = []
     _indexed: int = 0
 
-    def post_all(self, requests: Iterable[Request]) -> list[Outcome]:
-        """Decide requests in order; one that is refused never harms its neighbours."""
-        return [self.post(request) for request in requests]
+    def post_all(
+        self, requests: Sequence[Request], keys: Sequence[UUID] | None = None
+    ) -> list[Outcome]:
+        """Decide requests in order; one that is refused never harms its neighbours.
+
+        `keys` are the hashes of their idempotency keys, where these are at hand already.
+        """
+        if keys is None:
+            keys = [key_hash(request.tenant, request.idempotency_key) for request in requests]
+        return [self._post(request, key) for request, key in zip(requests, keys, strict=True)]
 
     def post(self, request: Request) -> Outcome:
         """Decide one request and, if it may be, write its transaction."""
-        key = key_hash(request.tenant, request.idempotency_key)
+        return self.post_all([request])[0]
+
+    def _post(self, request: Request, key: UUID) -> Outcome:
         known = self.known.get(key)
         if known is not None:
             if known.stands_for(request.fingerprint):

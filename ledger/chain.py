@@ -9,10 +9,8 @@ import hashlib
 import struct
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from uuid import UUID
 
-from ledger.facts import LotIssue, Term, Texts, Transaction, Transfer
-from ledger.identity import HolderId
+from ledger.facts import Term, Texts, Transaction
 
 VERSION: Final = 1
 GENESIS: Final = bytes(32)
@@ -29,7 +27,7 @@ _ALLOCATION = struct.Struct(">Iq")
 _LOT = struct.Struct(">IHqqqq16sI")
 _TERM = struct.Struct(">IHqq")
 _COUNTS = struct.Struct(">HHH")
-_NO_UUID = UUID(int=0)
+_NO_BYTES = bytes(16)
 
 
 def text_hash(texts: Texts, salt: bytes) -> bytes:
@@ -53,6 +51,9 @@ def fingerprint_hash(fingerprint: bytes, salt: bytes) -> bytes:
 def chain_hash(transaction: Transaction, texts_hash: bytes, previous: bytes) -> bytes:
     """The hash of a transaction on top of its predecessor's."""
     source = transaction.source.encode()
+    # Most instants of a transaction are one and the same object: it is converted once.
+    at = transaction.effective_at
+    effective_at = _instant(at)
     parts = [
         _HEAD.pack(
             VERSION,
@@ -63,11 +64,11 @@ def chain_hash(transaction: Transaction, texts_hash: bytes, previous: bytes) -> 
             transaction.definition,
             transaction.kind,
             transaction.amount,
-            _instant(transaction.effective_at),
-            _instant(transaction.recorded_at),
+            effective_at,
+            effective_at if transaction.recorded_at is at else _instant(transaction.recorded_at),
             _instant(transaction.occurred_at),
-            (transaction.reverses or _NO_UUID).bytes,
-            (transaction.linked or _NO_UUID).bytes,
+            _NO_BYTES if transaction.reverses is None else transaction.reverses.bytes,
+            _NO_BYTES if transaction.linked is None else transaction.linked.bytes,
             _instant(transaction.hold_expires_at),
             _ABSENT if transaction.part is None else transaction.part,
             _ABSENT if transaction.whole is None else transaction.whole,
@@ -77,38 +78,18 @@ def chain_hash(transaction: Transaction, texts_hash: bytes, previous: bytes) -> 
         source,
         _COUNTS.pack(len(transaction.transfers), len(transaction.lots), len(transaction.terms)),
     ]
-    parts += [_transfer_form(transfer) for transfer in transaction.transfers]
-    parts += [_lot_form(lot) for lot in transaction.lots]
+    for line, debit, credit, amount, when, allocations in transaction.transfers:
+        instant = effective_at if when is at else _instant(when)
+        parts.append(_TRANSFER.pack(line, debit, credit, amount, instant, len(allocations)))
+        parts += [_ALLOCATION.pack(*allocation) for allocation in allocations]
+    for lot, line, amount, when, valid_from, valid_to, origin in transaction.lots:
+        holder, number = (_NO_BYTES, 0) if origin is None else (origin[0].bytes, origin[1])
+        instant = effective_at if when is at else _instant(when)
+        begins = effective_at if valid_from is at else _instant(valid_from)
+        ends = _instant(valid_to)
+        parts.append(_LOT.pack(lot, line, amount, instant, begins, ends, holder, number))
     parts += [_term_form(term) for term in transaction.terms]
     return hashlib.sha256(b"".join(parts)).digest()
-
-
-def _transfer_form(transfer: Transfer) -> bytes:
-    form = _TRANSFER.pack(
-        transfer.line,
-        transfer.debit,
-        transfer.credit,
-        transfer.amount,
-        _instant(transfer.effective_at),
-        len(transfer.allocations),
-    )
-    if not transfer.allocations:
-        return form
-    return form + b"".join(_ALLOCATION.pack(lot, amount) for lot, amount in transfer.allocations)
-
-
-def _lot_form(lot: LotIssue) -> bytes:
-    origin: tuple[HolderId | UUID, int] = lot.origin or (_NO_UUID, 0)
-    return _LOT.pack(
-        lot.lot,
-        lot.line,
-        lot.amount,
-        _instant(lot.effective_at),
-        _instant(lot.valid_from),
-        _instant(lot.valid_to),
-        origin[0].bytes,
-        origin[1],
-    )
 
 
 def _term_form(term: Term) -> bytes:

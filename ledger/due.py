@@ -108,6 +108,8 @@ def release(draft: Draft, parts: tuple[Allocation, ...], at: datetime) -> None:
 
 def settle(draft: Draft, lot: LotState, amount: Points, at: datetime) -> None:
     """Follow points of one lot that just entered available (see `follow`)."""
+    if draft.account.debt == 0 and (lot.valid_to is None or at < lot.valid_to):
+        return
     follow(draft, (Allocation(lot.lot, amount),), at)
 
 

@@ -110,7 +110,7 @@ async def lock_holders(
     A contact that is new gets an empty state in memory: whatever is booked for it opens it when it
     is stored, and what is refused leaves no trace.
     """
-    asked = sorted({contact for request in requests for contact in contacts_in(request)})
+    asked = dict.fromkeys(contact for request in requests for contact in contacts_in(request))
     rows = await connection.fetch(
         LOCK_HOLDERS, [tenant for tenant, _ in asked], [contact for _, contact in asked]
     )
@@ -165,10 +165,10 @@ def _random_uuid() -> UUID:
 
 
 async def load_keys(
-    connection: Connection, requests: Sequence[Request]
+    connection: Connection, requests: Sequence[Request], keys: Sequence[UUID]
 ) -> tuple[datetime, dict[UUID, Known]]:
-    """The database's clock, and those keys of a batch (own and referred to) that are known."""
-    wanted = {key_hash(request.tenant, request.idempotency_key) for request in requests}
+    """The database's clock, and which keys of a batch (`keys`, and those referred to) are known."""
+    wanted = set(keys)
     for request in requests:
         referred = refers_to(request)
         if referred is not None and referred.idempotency_key is not None:

@@ -4,8 +4,9 @@ The codes are part of the public contract: they are never renamed. `docs/errors.
 to the person who meets it.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from ledger.facts import Transaction
 from ledger.identity import HolderId
@@ -41,23 +42,20 @@ class Code(StrEnum):
     BATCH_NOT_BOOKED = "batch_not_booked"
 
 
-@dataclass(frozen=True, slots=True)
-class Booked:
+class Booked(msgspec.Struct, frozen=True, gc=False):
     """The request is in the books, by this transaction."""
 
     transaction: Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(msgspec.Struct, frozen=True, gc=False):
     """The same request was booked before; nothing was booked now."""
 
     holder: HolderId
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True, gc=False):
     """The request was not booked and left no trace.
 
     Attributes:

@@ -51,6 +51,11 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     round_up: RoundUp = RoundUp.NONE
     start: Start = Start.EARNING
 
+    def __post_init__(self) -> None:
+        is_sound = self.length == 0 if self.span is Span.NONE else self.length > 0
+        if not is_sound:
+            raise ValueError("a validity in days or months has a length above zero, no other has")
+
     def end(self, effective_at: datetime, valid_from: datetime, zone: ZoneInfo) -> datetime | None:
         """The first instant at which points issued now are no longer valid; `None` for never."""
         if self.span is Span.NONE:

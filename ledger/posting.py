@@ -15,7 +15,7 @@ import asyncpg
 
 from ledger.book import Book, Contact, Place
 from ledger.connection import Connection, Pool
-from ledger.identity import DefinitionId, HolderId, TenantId, uuid7_stream
+from ledger.identity import DefinitionId, HolderId, TenantId, key_hash, uuid7_stream
 from ledger.loading import (
     Reach,
     load_accounts,
@@ -46,6 +46,10 @@ logger = logging.getLogger(__name__)
 
 class BatchTooLargeError(ValueError):
     """A batch of more than `BATCH_MAX` requests."""
+
+
+class UnknownDefinitionError(ValueError):
+    """A request names a definition that its tenant does not have."""
 
 
 class TooManyRacesError(RuntimeError):
@@ -91,9 +95,19 @@ class Books:
             raise BatchTooLargeError(f"a batch holds at most {BATCH_MAX} requests")
         if not requests:
             return []
+        self._check_definitions(requests)
         return await _again_after_races(
             connection, lambda: self._post_once(connection, requests, atomic=atomic)
         )
+
+    def _check_definitions(self, requests: Sequence[Request]) -> None:
+        """Hold callers within the program to what the doors hold theirs to."""
+        definitions = self.catalogue.definitions
+        for request in requests:
+            for (tenant, _), definition in accounts_in(request):
+                found = definitions.get(definition)
+                if found is None or found.tenant != tenant:
+                    raise UnknownDefinitionError(f"tenant {tenant} has no definition {definition}")
 
     async def sweep(
         self, limit: int = BATCH_MAX, definitions: Sequence[DefinitionId] | None = None
@@ -161,7 +175,8 @@ class Books:
         await share_periods(connection, tenants)
         holders = await lock_holders(connection, requests)
         by_id = {holder.id: holder for holder in holders.values()}
-        now, known = await load_keys(connection, requests)
+        keys = [key_hash(request.tenant, request.idempotency_key) for request in requests]
+        now, known = await load_keys(connection, requests, keys)
         now = self._clock() if self._clock else now
         closed = await closed_until(connection, tenants)
         touched = [
@@ -190,7 +205,7 @@ class Books:
             closed_until=closed,
             ids=uuid7_stream(now, os.urandom(10 * (2 * len(requests) + due))),
         )
-        outcomes = book.post_all(requests)
+        outcomes = book.post_all(requests, keys)
         if atomic and any(isinstance(outcome, Refused) for outcome in outcomes):
             told = [entry.transaction for entry in book.entries]
             undone = {(transaction.holder, transaction.number) for transaction in told}

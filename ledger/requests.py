@@ -4,7 +4,8 @@ The one hard idea: `fingerprint` is made of what the client sent, before any def
 so that the same words are the same request for ever, whatever the policies have become since.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -18,15 +19,18 @@ TEXT_LENGTH_MAX = 500
 SOURCE_LENGTH_MAX = 50
 """Characters of a source."""
 
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far a caller's clock may be from the books', either way."""
 
-class Reverses(msgspec.Struct, frozen=True):
+
+class Reverses(msgspec.Struct, frozen=True, gc=False):
     """The transaction that a return or a cancellation takes back: by its id or by its key."""
 
     transaction_id: UUID | None = None
     idempotency_key: str | None = None
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What every request carries.
 
     Attributes:
@@ -92,6 +96,9 @@ class Return(Request, frozen=True, kw_only=True):
     part: int | None = None
     whole: int | None = None
 
+    def __post_init__(self) -> None:
+        _check_share(self.amount, self.part, self.whole)
+
 
 class Adjust(Request, frozen=True, kw_only=True):
     """A correction, up or down; never zero."""
@@ -142,6 +149,9 @@ class Cancel(Request, frozen=True, kw_only=True):
     part: int | None = None
     whole: int | None = None
 
+    def __post_init__(self) -> None:
+        _check_share(self.amount, self.part, self.whole)
+
 
 class Move(Request, frozen=True, kw_only=True):
     """Points passed on: to another contact, to another definition, or both.
@@ -191,6 +201,16 @@ class Open(Request, frozen=True, kw_only=True):
     amount: Points
     valid_from: datetime | None = None
     valid_to: datetime | msgspec.UnsetType | None = msgspec.UNSET
+
+
+def _check_share(amount: int | None, part: int | None, whole: int | None) -> None:
+    """Hold whoever makes a request to what the doors hold their callers to."""
+    if (part is None) != (whole is None):
+        raise ValueError("part and whole go together")
+    if part is not None and amount is not None:
+        raise ValueError("amount and part say the same twice")
+    if min(1 if one is None else one for one in (amount, part, whole)) < 1:
+        raise ValueError("amount, part and whole must be above zero")
 
 
 def refers_to(request: Request) -> Reverses | None:

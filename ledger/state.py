@@ -5,9 +5,10 @@ reading as of an instant, and `verify` all fold the same facts through it, so th
 Nothing here decides what may happen; that is the rules' business.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
+
+import msgspec
 
 from ledger.amounts import Points
 from ledger.facts import Allocation, Balance, LotIssue, Term, Transfer
@@ -21,8 +22,7 @@ _DEBT = LedgerAccount.DEBT
 _EXPIRED = LedgerAccount.EXPIRED
 
 
-@dataclass(slots=True)
-class LotState:
+class LotState(msgspec.Struct, gc=False):
     """Points issued together, and what has become of them.
 
     Attributes:
@@ -47,10 +47,10 @@ class LotState:
     term: int = 0
     movements: list[tuple[datetime, int]] | None = None
     changed: bool = False
+    is_new: bool = False
 
 
-@dataclass(slots=True)
-class HoldState:
+class HoldState(msgspec.Struct, gc=False):
     """Points set aside: which lots they came from, until one transaction ends the hold.
 
     Attributes:
@@ -69,8 +69,7 @@ class HoldState:
     is_new: bool = True
 
 
-@dataclass(slots=True)
-class AccountState:
+class AccountState(msgspec.Struct, gc=False):
     """One holder's points of one definition.
 
     Attributes:
@@ -91,8 +90,8 @@ class AccountState:
     debt_since: datetime | None = None
     last_effective_at: datetime | None = None
     next_due_at: datetime | None = None
-    lots: dict[int, LotState] = field(default_factory=dict)
-    holds: dict[int, HoldState] = field(default_factory=dict)
+    lots: dict[int, LotState] = {}
+    holds: dict[int, HoldState] = {}
     complete: bool = True
     closed: bool = False
     is_new: bool = True
@@ -120,6 +119,7 @@ class AccountState:
             valid_to=issue.valid_to,
             movements=[(issue.effective_at, issue.amount)],
             changed=True,
+            is_new=True,
         )
         self.lots[issue.lot] = lot
         self.expect(issue.valid_to if active else issue.valid_from)
@@ -193,8 +193,7 @@ class AccountState:
                 lot.active = credit == _AVAILABLE or lot.active
 
 
-@dataclass(slots=True)
-class HolderState:
+class HolderState(msgspec.Struct, gc=False):
     """Whoever holds points: the head of a chain of transactions, and the accounts behind it.
 
     Attributes:
@@ -212,7 +211,7 @@ class HolderState:
     last_lot: int
     salt: bytes | None
     opened_for: tuple[TenantId, ContactId] | None = None
-    accounts: dict[DefinitionId, AccountState] = field(default_factory=dict)
+    accounts: dict[DefinitionId, AccountState] = {}
 
     def account(self, definition: DefinitionId) -> AccountState:
         """The holder's account of a definition, opened where it is the first time."""

@@ -1,16 +1,18 @@
-"""Storing what a batch wrote: one statement a table, whatever the batch's size.
+"""Storing what a batch wrote: one statement or stream a table, whatever the batch's size.
 
 The one hard idea: nothing here computes. Facts are inserted as the book wrote them; holders,
 accounts and lots are set to the state the book left them in, which their lock makes safe.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from ledger import tables
 from ledger.book import Entry
 from ledger.connection import Connection
 from ledger.facts import LotIssue
 from ledger.identity import DefinitionId, HolderId
+from ledger.inserting import Insertion
 from ledger.kinds import LedgerAccount
 from ledger.outbox import OutboxRow
 from ledger.state import AccountState, HolderState, LotState
@@ -42,55 +44,27 @@ OPEN_CONTACTS = """
     )
     insert into ledger.holder (id, tenant_id, salt)
     select asked.holder_id, asked.tenant_id, asked.salt from asked join opened using (holder_id)
-    returning id
 """
 
-INSERT_TRANSACTIONS = """
-    insert into ledger.transaction (
-        holder_id, number, id, effective_at, recorded_at, occurred_at, amount, net, reverses,
-        linked, hold_expires_at, part, whole, available_after, pending_after, held_after,
-        debt_after, definition_id, kind, source, texts_hash, hash, idempotency_key, description,
-        reference, actor
-    )
-    select * from unnest(
-        $1::uuid[], $2::bigint[], $3::uuid[], $4::timestamptz[], $5::timestamptz[],
-        $6::timestamptz[], $7::bigint[], $8::bigint[], $9::uuid[], $10::uuid[],
-        $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
-        $16::bigint[], $17::bigint[], $18::smallint[], $19::smallint[], $20::text[], $21::bytea[],
-        $22::bytea[], $23::text[], $24::text[], $25::text[], $26::text[]
-    )
-"""
+INSERT_TRANSACTIONS = Insertion(
+    tables.transaction,
+    "holder_id number id effective_at recorded_at occurred_at amount net reverses linked "
+    "hold_expires_at part whole available_after pending_after held_after debt_after definition_id "
+    "kind source texts_hash hash idempotency_key description reference actor",
+)
 
-INSERT_TRANSFERS = """
-    insert into ledger.transfer (
-        holder_id, number, amount, effective_at, recorded_at, line, definition_id, debit, credit
-    )
-    select * from unnest(
-        $1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::timestamptz[],
-        $6::smallint[], $7::smallint[], $8::smallint[], $9::smallint[]
-    )
-"""
+INSERT_TRANSFERS = Insertion(
+    tables.transfer,
+    "holder_id number amount effective_at recorded_at line definition_id debit credit",
+)
 
-INSERT_ALLOCATIONS = """
-    insert into ledger.allocation (holder_id, number, amount, lot, line, place)
-    select * from unnest(
-        $1::uuid[], $2::bigint[], $3::bigint[], $4::integer[], $5::smallint[], $6::smallint[]
-    )
-"""
+INSERT_ALLOCATIONS = Insertion(tables.allocation, "holder_id number amount lot line place")
 
-INSERT_LOTS = """
-    insert into ledger.lot (
-        holder_id, lot, line, definition_id, number, issued, remaining, lapsed, effective_at,
-        first_valid_from, first_valid_to, valid_from, valid_to, term, active, origin_holder,
-        origin_lot
-    )
-    select * from unnest(
-        $1::uuid[], $2::integer[], $3::smallint[], $4::smallint[], $5::bigint[], $6::bigint[],
-        $7::bigint[], $8::bigint[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[],
-        $12::timestamptz[], $13::timestamptz[], $14::smallint[], $15::boolean[], $16::uuid[],
-        $17::integer[]
-    )
-"""
+INSERT_LOTS = Insertion(
+    tables.lot,
+    "holder_id lot line definition_id number issued remaining lapsed effective_at "
+    "first_valid_from first_valid_to valid_from valid_to term active origin_holder origin_lot",
+)
 
 UPDATE_LOTS = """
     -- Index: lot_pk; no indexed column changes.
@@ -103,16 +77,11 @@ UPDATE_LOTS = """
     where lot.holder_id = new.holder_id and lot.lot = new.lot
 """
 
-INSERT_ACCOUNTS = """
-    insert into ledger.account (
-        holder_id, definition_id, available, pending, held, debt, debt_since, last_effective_at,
-        next_due_at, closed
-    )
-    select * from unnest(
-        $1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-        $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::boolean[]
-    )
-"""
+INSERT_ACCOUNTS = Insertion(
+    tables.account,
+    "holder_id definition_id available pending held debt debt_since last_effective_at next_due_at "
+    "closed",
+)
 
 UPDATE_ACCOUNTS = """
     -- Index: account_pk.
@@ -145,23 +114,11 @@ INSERT_KEYS = """
         as new (key_hash, holder_id, number, fingerprint)
     order by key_hash
     on conflict do nothing
-    returning key_hash
 """
 
-INSERT_TERMS = """
-    insert into ledger.term (holder_id, lot, term, number, valid_from, valid_to)
-    select * from unnest(
-        $1::uuid[], $2::integer[], $3::smallint[], $4::bigint[], $5::timestamptz[],
-        $6::timestamptz[]
-    )
-"""
+INSERT_TERMS = Insertion(tables.term, "holder_id lot term number valid_from valid_to")
 
-INSERT_HOLDS = """
-    insert into ledger.hold (holder_id, number, definition_id, expires_at, ended_by)
-    select * from unnest(
-        $1::uuid[], $2::bigint[], $3::smallint[], $4::timestamptz[], $5::bigint[]
-    )
-"""
+INSERT_HOLDS = Insertion(tables.hold, "holder_id number definition_id expires_at ended_by")
 
 END_HOLDS = """
     -- Index: hold_pk. A trigger refuses a second end.
@@ -170,17 +127,12 @@ END_HOLDS = """
     where hold.holder_id = new.holder_id and hold.number = new.number
 """
 
-INSERT_ROLLUPS = """
-    insert into ledger.rollup (definition_id, account, effective_hour, recorded_hour, amount)
-    select * from unnest(
-        $1::smallint[], $2::smallint[], $3::timestamptz[], $4::timestamptz[], $5::bigint[]
-    )
-"""
+INSERT_ROLLUPS = Insertion(
+    tables.rollup,
+    "definition_id account effective_hour recorded_hour amount",
+)
 
-INSERT_OUTBOX = """
-    insert into ledger.outbox (consumer, holder_id, definition_id, number)
-    select * from unnest($1::smallint[], $2::uuid[], $3::smallint[], $4::bigint[])
-"""
+INSERT_OUTBOX = Insertion(tables.outbox, "consumer holder_id definition_id number")
 
 
 async def store(
@@ -201,15 +153,8 @@ async def store(
     await _store_holds(connection, entries, holders)
     await _store_accounts(connection, holders)
     await _store_rollups(connection, entries)
-    if outbox:
-        await connection.execute(INSERT_OUTBOX, *_columns(outbox, 4))
+    await INSERT_OUTBOX.insert(connection, outbox)
     await _store_keys(connection, entries)
-
-
-def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
-    """Rows as one list a column; as many empty lists where there is no row."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return columns or [[] for _ in range(width)]
 
 
 async def _open_contacts(connection: Connection, holders: Mapping[HolderId, HolderState]) -> None:
@@ -219,14 +164,14 @@ async def _open_contacts(connection: Connection, holders: Mapping[HolderId, Hold
         if holder.opened_for is not None
     )
     if opening:
-        opened: Collection[object] = await connection.fetch(OPEN_CONTACTS, *_columns(opening, 4))
-        if len(opened) < len(opening):
+        opened = await connection.execute(OPEN_CONTACTS, *zip(*opening, strict=True))
+        if opened != f"INSERT 0 {len(opening)}":
             raise ContactRacedError
 
 
 async def _update(connection: Connection, statement: str, rows: Sequence[Sequence[object]]) -> None:
     """Set rows to their new state; every one must be there to be set."""
-    status: str = await connection.execute(statement, *_columns(rows, 0))
+    status: str = await connection.execute(statement, *zip(*rows, strict=True))
     if status != f"UPDATE {len(rows)}":
         raise LostRowError(f"{status} of {len(rows)} rows: {statement.strip()}")
 
@@ -243,7 +188,7 @@ async def _store_transactions(connection: Connection, entries: Sequence[Entry]) 
             told.source, entry.texts_hash, entry.hash, texts.idempotency_key, texts.description,
             texts.reference, texts.actor,
         ))  # fmt: skip
-    await connection.execute(INSERT_TRANSACTIONS, *_columns(rows, 26))
+    await INSERT_TRANSACTIONS.insert(connection, rows)
 
 
 async def _store_transfers(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -260,10 +205,8 @@ async def _store_transfers(connection: Connection, entries: Sequence[Entry]) -> 
                 (told.holder, told.number, part.amount, part.lot, line, place)
                 for place, part in enumerate(parts, start=1)
             ]
-    if transfers:
-        await connection.execute(INSERT_TRANSFERS, *_columns(transfers, 9))
-    if allocations:
-        await connection.execute(INSERT_ALLOCATIONS, *_columns(allocations, 6))
+    await INSERT_TRANSFERS.insert(connection, transfers)
+    await INSERT_ALLOCATIONS.insert(connection, allocations)
 
 
 async def _store_lots(
@@ -272,12 +215,10 @@ async def _store_lots(
     holders: Mapping[HolderId, HolderState],
 ) -> None:
     new: list[tuple[object, ...]] = []
-    opened: set[tuple[HolderId, int]] = set()
     for entry in entries:
         told = entry.transaction
         for issue in told.lots:
             lot = holders[told.holder].accounts[told.definition].lots[issue.lot]
-            opened.add((told.holder, issue.lot))
             new.append(_new_lot(told.holder, told.number, issue, lot))
     changed = [
         (holder.id, lot.lot, lot.remaining, lot.lapsed, lot.active, lot.valid_from, lot.valid_to,
@@ -285,10 +226,9 @@ async def _store_lots(
         for holder in holders.values()
         for account in holder.accounts.values()
         for lot in account.lots.values()
-        if lot.changed and (holder.id, lot.lot) not in opened
+        if lot.changed and not lot.is_new
     ]  # fmt: skip
-    if new:
-        await connection.execute(INSERT_LOTS, *_columns(new, 17))
+    await INSERT_LOTS.insert(connection, new)
     if changed:
         await _update(connection, UPDATE_LOTS, changed)
 
@@ -313,8 +253,7 @@ async def _store_holds(
         for entry in entries
         for term in entry.transaction.terms
     ]  # fmt: skip
-    if terms:
-        await connection.execute(INSERT_TERMS, *_columns(terms, 6))
+    await INSERT_TERMS.insert(connection, terms)
     placed: list[tuple[object, ...]] = []
     ended: list[tuple[object, ...]] = []
     for holder in holders.values():
@@ -326,8 +265,7 @@ async def _store_holds(
                     ))  # fmt: skip
                 elif hold.changed:
                     ended.append((holder.id, hold.number, hold.ended_by))
-    if placed:
-        await connection.execute(INSERT_HOLDS, *_columns(placed, 5))
+    await INSERT_HOLDS.insert(connection, placed)
     if ended:
         await _update(connection, END_HOLDS, ended)
 
@@ -339,8 +277,7 @@ async def _store_accounts(connection: Connection, holders: Mapping[HolderId, Hol
         for account in holder.accounts.values():
             if account.changed:
                 (opened if account.is_new else changed).append(_account_row(holder.id, account))
-    if opened:
-        await connection.execute(INSERT_ACCOUNTS, *_columns(opened, 10))
+    await INSERT_ACCOUNTS.insert(connection, opened)
     if changed:
         await _update(connection, UPDATE_ACCOUNTS, changed)
     heads = [
@@ -365,16 +302,13 @@ async def _store_keys(connection: Connection, entries: Sequence[Entry]) -> None:
     ]
     if not keys:
         return
-    inserted: Collection[object] = await connection.fetch(INSERT_KEYS, *_columns(keys, 4))
-    if len(inserted) < len(keys):
+    if await connection.execute(INSERT_KEYS, *zip(*keys, strict=True)) != f"INSERT 0 {len(keys)}":
         raise KeyRacedError
 
 
 async def _store_rollups(connection: Connection, entries: Sequence[Entry]) -> None:
-    totals = rollups(entries)
-    if totals:
-        rows = [(*place, amount) for place, amount in totals.items()]
-        await connection.execute(INSERT_ROLLUPS, *_columns(rows, 5))
+    rows = [(*place, amount) for place, amount in rollups(entries).items()]
+    await INSERT_ROLLUPS.insert(connection, rows)
 
 
 RollupPlace = tuple[DefinitionId, LedgerAccount, datetime, datetime]
@@ -383,11 +317,12 @@ RollupPlace = tuple[DefinitionId, LedgerAccount, datetime, datetime]
 def rollups(entries: Iterable[Entry]) -> dict[RollupPlace, int]:
     """What a batch adds to each ledger account, by hour of effect and hour of record."""
     totals: dict[RollupPlace, int] = {}
+    hours = _Hours()
     for entry in entries:
         told = entry.transaction
-        recorded_hour = _hour(told.recorded_at)
+        recorded_hour = hours.of(told.recorded_at)
         for transfer in told.transfers:
-            effective_hour = _hour(transfer.effective_at)
+            effective_hour = hours.of(transfer.effective_at)
             debit = (told.definition, transfer.debit, effective_hour, recorded_hour)
             credit = (told.definition, transfer.credit, effective_hour, recorded_hour)
             totals[debit] = totals.get(debit, 0) - transfer.amount
@@ -395,5 +330,14 @@ def rollups(entries: Iterable[Entry]) -> dict[RollupPlace, int]:
     return totals
 
 
-def _hour(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)
+class _Hours:
+    """The beginnings of hours; most instants of a batch are one and the same object."""
+
+    def __init__(self) -> None:
+        self._moment: datetime | None = None
+        self._hour: datetime | None = None
+
+    def of(self, moment: datetime) -> datetime:
+        if self._hour is None or moment is not self._moment:
+            self._moment, self._hour = moment, moment.replace(minute=0, second=0, microsecond=0)
+        return self._hour

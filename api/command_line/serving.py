@@ -18,6 +18,7 @@ import click
 
 from api.command_line.context import ASIDE, OUT, Told, run
 from api.configuration import Configuration
+from api.garbage import look_seldom
 from api.listening import CanNotListenError, Server, address_of, open_socket, server_of
 from api.log import begin_log
 from api.service import Role, Service, open_service
@@ -82,6 +83,7 @@ async def _serve(
         _signal_at_end_of_input()
     async with open_service(configuration, upgrade=upgrade, role=role) as service:
         _announce(service, role, listening)
+        look_seldom()
         server = None if listening is None else server_of(service)
         _stop_at_signals(service, stop, server)
         if server is None or listening is None:

@@ -1,9 +1,10 @@
 """What a rule is given beside the request: when it happens, and what it refers to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
+
+import msgspec
 
 from ledger.amounts import Points
 from ledger.facts import Allocation
@@ -13,8 +14,7 @@ from ledger.policies import Definition
 from ledger.state import LotState
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """When a request happens in the books, and under which definition.
 
     Attributes:
@@ -26,8 +26,7 @@ class Moment:
     definition: Definition
 
 
-@dataclass(slots=True)
-class Original:
+class Original(msgspec.Struct, gc=False):
     """A transaction that a later one takes back, with what was already taken back of it.
 
     Attributes:
@@ -52,7 +51,7 @@ class Original:
     lots: tuple[int, ...] = ()
     taken: tuple[Allocation, ...] = ()
     owner: HolderId | None = None
-    elsewhere: Mapping[int, LotState] = field(default_factory=dict)
+    elsewhere: Mapping[int, LotState] = msgspec.field(default_factory=dict)
     lapsed_elsewhere: int = 0
     returned: int = 0
     reversed: int = 0

@@ -8,7 +8,7 @@ from ledger.draft import Draft
 from ledger.due import settle
 from ledger.kinds import LedgerAccount
 from ledger.outcomes import Code, RefusedError
-from ledger.requests import Earn, Open
+from ledger.requests import CLOCK_SKEW, Earn, Open
 from ledger.rules.context import Moment
 
 INSTANT: Final = timedelta(microseconds=1)
@@ -42,10 +42,14 @@ def term_of(request: Earn | Open, moment: Moment) -> tuple[datetime, datetime | 
     # What happened in a closed period is booked later: its validity counts from there.
     happened_at = min(effective_at, request.effective_at or effective_at)
     asked_from = request.valid_from or happened_at
+    if request.effective_at is None and happened_at - CLOCK_SKEW <= asked_from < happened_at:
+        # It says now, by a clock that is slow.
+        asked_from = happened_at
     if asked_from < happened_at:
         raise RefusedError(
             Code.VALID_FROM_BEFORE_EFFECTIVE,
-            "points can't be valid before they were earned",
+            "is earlier than effectiveAt, which is now unless it is said: points can't be valid "
+            "before they were earned",
             "validFrom",
         )
     valid_from = max(asked_from, effective_at)

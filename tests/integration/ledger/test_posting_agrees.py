@@ -6,12 +6,12 @@ history goes through it and through `Paper`, and every transaction must come out
 
 import os
 import random
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from ledger.facts import Transaction
 from ledger.identity import HolderId

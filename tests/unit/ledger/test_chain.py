@@ -1,10 +1,10 @@
 """The chain: every field of every fact is under the hash, and no two transactions look alike."""
 
-import dataclasses
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,7 +78,7 @@ OUTSIDE_THE_FORM = {
 
 def put(transaction: Transaction, **new: Any) -> Transaction:
     """The transaction with other values in some of its fields."""
-    return dataclasses.replace(transaction, **new)
+    return msgspec.structs.replace(transaction, **new)
 
 
 def hash_of(transaction: Transaction) -> bytes:
@@ -132,9 +132,9 @@ def variants(fact: Any, fields: tuple[str, ...]) -> list[tuple[str, dict[str, An
 def changed() -> list[tuple[str, Transaction]]:
     """The transaction with one field changed, each in several ways."""
     own = tuple(
-        one.name
-        for one in dataclasses.fields(Transaction)
-        if one.name not in OUTSIDE_THE_FORM | {"transfers", "lots", "terms"}
+        name
+        for name in Transaction.__struct_fields__
+        if name not in OUTSIDE_THE_FORM | {"transfers", "lots", "terms"}
     )
     found = [(name, put(WHOLE, **new)) for name, new in variants(WHOLE, own)]
     for name, new in variants(TRANSFER, Transfer._fields):
