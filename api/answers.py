@@ -61,7 +61,12 @@ def answer(
     document: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response[bytes]:
     """A document as JSON."""
-    return Response(_encoder.encode(document), status_code=status, headers=headers, media_type=JSON)
+    return Response(encoded(document), status_code=status, headers=headers, media_type=JSON)
+
+
+def encoded(document: object) -> bytes:
+    """A document's bytes."""
+    return _encoder.encode(document)
 
 
 def problem_answer(problem: ProblemError, request_id: str) -> Response[bytes]:

@@ -17,6 +17,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from api.answers import on_exception
+from api.busy_doors import BusyDoors
 from api.edge import Edge
 from api.intake.bodies import BODY_BYTES_MAX
 from api.openapi.document import build_document
@@ -131,7 +132,7 @@ def create_app(service: Service) -> Edge:
         openapi_config=None,
         logging_config=None,
     )
-    return Edge(application, service.measures)
+    return Edge(BusyDoors(application, service), service.measures)
 
 
 def operations() -> Iterator[tuple[str, str, Operation]]:

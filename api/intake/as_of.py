@@ -46,6 +46,9 @@ class AsOf(NamedTuple):
         return self.effective_at is None and self.recorded_at is None
 
 
+NOW: Final = AsOf(None, None)
+
+
 def instant(value: object) -> Finding | None:
     """A time written in an address, where a plus sign stands for a space unless it is escaped."""
     found = checks.instant(value)

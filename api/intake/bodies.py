@@ -1,7 +1,8 @@
 """Taking a body in: only JSON, only so large."""
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Awaitable
+from typing import Any, Final, TypeVar
 
 from litestar import Request
 from litestar.exceptions import InternalServerException
@@ -23,6 +24,9 @@ BODY_SECONDS_MAX: Final = 30.0
 
 CLOSE: Final = {"Connection": "close"}
 """What is left of a body that is no longer waited for must not be taken for the next request."""
+
+
+Part = TypeVar("Part")
 
 
 async def json_body(request: Request[Any, Any, Any]) -> bytes:
@@ -48,13 +52,23 @@ async def raw_body(request: Request[Any, Any, Any]) -> bytes:
             `BODY_SECONDS_MAX` (`body_too_slow`), or the caller hung up before its end.
     """
     try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
-            return await request.body()
-    except TimeoutError:
-        raise ProblemError(BODY_TOO_SLOW, "the body did not come in time", headers=CLOSE) from None
+        return await in_time(request.body())
     except RequestEntityTooLarge:
         bytes_max = request.route_handler.resolve_request_max_body_size()
         detail = f"the body is larger than {bytes_max} bytes"
         raise ProblemError(BODY_TOO_LARGE, detail) from None
     except InternalServerException:
         raise ProblemError(JSON_INVALID, "the body ended before it was complete") from None
+
+
+async def in_time(coming: Awaitable[Part]) -> Part:
+    """A body, or a part of one, once it has come.
+
+    Raises:
+        ProblemError: it took longer than `BODY_SECONDS_MAX` (`body_too_slow`).
+    """
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            return await coming
+    except TimeoutError:
+        raise ProblemError(BODY_TOO_SLOW, "the body did not come in time", headers=CLOSE) from None

@@ -4,7 +4,7 @@ The one hard idea: a contact nobody posted for yet is no error: it has no points
 for anyone's balance, and learns nothing about who exists elsewhere.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -26,7 +26,15 @@ from api.documents.forms import (
     PageLimit,
 )
 from api.documents.transactions import TransactionPage
-from api.intake.as_of import AS_OF_CHECKS, EFFECTIVE_AT, RECORDED_AT, read_as_of, unknown_yet
+from api.intake.as_of import (
+    AS_OF_CHECKS,
+    EFFECTIVE_AT,
+    NOW,
+    RECORDED_AT,
+    AsOf,
+    read_as_of,
+    unknown_yet,
+)
 from api.intake.cursor import REFUSED, cursor_id, id_cursor, write_cursor
 from api.intake.query import count_up_to, definition_number, path_guid, read_query
 from api.intake.understanding import definition_of
@@ -90,6 +98,9 @@ LIST_TRANSACTIONS: Final = Operation(
     problems=(catalogue.REQUEST_INVALID, catalogue.DEFINITION_UNKNOWN),
 )
 
+Held = Mapping[DefinitionId, tuple[Balance, datetime | None]]
+"""What there is of each definition, and when that will next change by time alone."""
+
 LIST_CHECKS: Final = {
     "definitionId": definition_number,
     "limit": count_up_to(PAGE_MAX),
@@ -109,7 +120,7 @@ async def get_contact_balances(request: Request[Any, Any, Any]) -> Response[byte
     query = read_query(request, {"definitionId": definition_number, **AS_OF_CHECKS})
     only, as_of = only_definition(service, tenant, query), read_as_of(query)
     definition = None if only is None else only.id
-    held: dict[DefinitionId, tuple[Balance, datetime | None]]
+    held: Held
     async with service.pool.acquire() as connection:
         if as_of.is_now:
             found = await balances(connection, tenant, contact, definition=definition)
@@ -121,8 +132,18 @@ async def get_contact_balances(request: Request[Any, Any, Any]) -> Response[byte
                 )
             held = {one.definition: (one.balance, None) for one in stood}
     definitions = [only] if only else service.catalogue.definitions_of(tenant)
+    return answer(balances_document(contact, definitions, held, as_of))
+
+
+def balances_document(
+    contact: ContactId,
+    definitions: Sequence[Definition],
+    held: Held,
+    as_of: AsOf = NOW,
+) -> BalancesDocument:
+    """What a contact has, as it is answered: an entry for each of these definitions."""
     accounts = tuple(account_document(one, *held.get(one.id, (None,))) for one in definitions)
-    return answer(BalancesDocument(contact, accounts, *(at or UNSET for at in as_of)))
+    return BalancesDocument(contact, accounts, *(at or UNSET for at in as_of))
 
 
 @get(

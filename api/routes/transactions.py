@@ -10,7 +10,7 @@ from litestar import Request, Response, get, post
 
 from api.access.guard import bearer_of, needs
 from api.access.scopes import Scope
-from api.answers import answer
+from api.answers import JSON, answer, encoded
 from api.documents import examples
 from api.documents.forms import Guid, IdempotencyKey
 from api.documents.requests import TransactionRequest
@@ -29,7 +29,7 @@ from api.problems.problem import ProblemError, refused
 from api.service import Service, service_of
 from ledger.connection import Connection
 from ledger.facts import Transaction
-from ledger.identity import KEY_LENGTH_MAX, ContactId
+from ledger.identity import KEY_LENGTH_MAX, ContactId, TenantId
 from ledger.outcomes import Booked, Outcome, Refused
 from ledger.reading import contacts_of, transaction_by_id, transaction_by_key, transactions_at
 from ledger.requests import Request as Asked
@@ -117,9 +117,20 @@ GET_BY_KEY: Final = Operation(
 )
 async def post_transaction(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Book one transaction."""
-    service, tenant = service_of(request), bearer_of(request).tenant
-    read = read_transaction(await json_body(request))
-    asked = understand(read, tenant, service.catalogue)
+    raw = await json_body(request)
+    status, body, headers = await post_one(service_of(request), bearer_of(request).tenant, raw)
+    return Response(body, status_code=status, headers=headers, media_type=JSON)
+
+
+async def post_one(
+    service: Service, tenant: TenantId, raw: bytes
+) -> tuple[int, bytes, dict[str, str]]:
+    """Book the transaction of a body; status, body and headers of the answer.
+
+    Raises:
+        ProblemError: it can't be read, or the books refuse it.
+    """
+    asked = understand(read_transaction(raw), tenant, service.catalogue)
     outcome = await service.poster.post(asked)
     count_posting(service, asked, outcome)
     if isinstance(outcome, Refused):
@@ -127,12 +138,12 @@ async def post_transaction(request: Request[Any, Any, Any]) -> Response[bytes]:
     if isinstance(outcome, Booked):
         document = document_of(service, outcome.transaction, asked.contact)
         location = f"/v1/transactions/{document.transaction_id}"
-        return answer(document, 201, {"Location": location})
+        return 201, encoded(document), {"Location": location}
     place = (outcome.holder, outcome.number)
     async with service.pool.acquire() as connection:
         transaction = (await transactions_at(connection, [place]))[place]
     document = document_of(service, transaction, asked.contact)
-    return answer(document, 200, {"Idempotency-Replayed": "true"})
+    return 200, encoded(document), {"Idempotency-Replayed": "true"}
 
 
 @get(

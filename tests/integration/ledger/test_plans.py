@@ -10,16 +10,36 @@ import re
 from collections.abc import Iterator
 from types import ModuleType
 
-from ledger import contacts, history, loading, originals, reading, storing, sweeping
+from ledger import (
+    contacts,
+    history,
+    loading,
+    originals,
+    reading,
+    reading_many,
+    storing,
+    sweeping,
+)
 from ledger.connection import Connection
 from ledger.postgres import connect
+from sync.engage import points_logs
 from tests.bookkeeping.desk import Desk
 
 HOLDERS = 20_000
 LARGE = 5_000
 """A table of so many rows must not be read from one end to the other."""
 
-MODULES = (contacts, history, loading, originals, reading, storing, sweeping)
+MODULES = (
+    contacts,
+    history,
+    loading,
+    originals,
+    points_logs,
+    reading,
+    reading_many,
+    storing,
+    sweeping,
+)
 
 EQUAL = {"term_holder_id_lot_term_key": "term_pk"}
 """Where two indexes serve as well: a holder's few terms are found by either."""
