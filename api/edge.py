@@ -16,7 +16,7 @@ from litestar.enums import ScopeType
 from api.answers import problem_bytes, problem_of
 from api.connections import head_too_large, is_head_too_large
 from api.measures import Measures
-from api.problems.catalogue import TOO_MANY_REQUESTS
+from api.problems.catalogue import MEDIA_TYPE_UNSUPPORTED, TOO_MANY_REQUESTS
 from api.problems.problem import MEDIA_TYPE, ProblemError
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ AT_ONCE_MAX: Final = 1000
 
 NOWHERE: Final = "(none)"
 """The route of requests for addresses that don't exist."""
+
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods of requests whose bodies, if there are any, are not looked at."""
+
+UNENCODED: Final = frozenset({b"", b"identity"})
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 
@@ -52,10 +57,9 @@ class Edge:
         started = time.perf_counter()
         self.at_once += 1
         try:
-            if self.at_once > AT_ONCE_MAX:
-                await answering.refuse(_too_many())
-            elif is_head_too_large(request):
-                await answering.refuse(head_too_large())
+            refusal = self._refusal(request)
+            if refusal is not None:
+                await answering.refuse(refusal)
             else:
                 await self._inner(scope, receive, answering.send)
         except Exception as exception:  # noqa: BLE001  # nothing may leave a caller without answer
@@ -73,6 +77,18 @@ class Edge:
                 answering.status,
                 seconds * 1000,
             )
+
+    def _refusal(self, request: "HTTPScope") -> ProblemError | None:
+        """What is wrong with a request whatever it asks for."""
+        if self.at_once > AT_ONCE_MAX:
+            return _too_many()
+        if is_head_too_large(request):
+            return head_too_large()
+        if request["method"] not in READING:
+            for name, value in request["headers"]:
+                if name == b"content-encoding" and value.strip().lower() not in UNENCODED:
+                    return ProblemError(MEDIA_TYPE_UNSUPPORTED, "send the body uncompressed")
+        return None
 
 
 class _Answering:

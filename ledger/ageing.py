@@ -101,7 +101,7 @@ STORED = """
            width_bucket(effective_at, $2::timestamptz[]) as age,
            case when valid_to is null then -1
                 else width_bucket(valid_to, $3::timestamptz[]) end as expiry,
-           sum(remaining)::bigint as amount
+           sum(remaining) as amount
     from ledger.lot
     where definition_id = any($1::smallint[]) and remaining > 0
     group by 1, 2, 3, 4
@@ -143,7 +143,7 @@ AS_OF = """
     select definition_id, bucket, width_bucket(effective_at, $2::timestamptz[]) as age,
            case when valid_to is null then -1
                 else width_bucket(valid_to, $3::timestamptz[]) end as expiry,
-           sum(amount)::bigint as amount
+           sum(amount) as amount
     from standing
     cross join lateral (values (1, available), (2, pending)) as side (bucket, amount)
     where amount <> 0
@@ -185,8 +185,9 @@ async def ageing(
         by_expiry: Counted = defaultdict(int)
         for row in rows:
             place = (row["definition_id"], LedgerAccount(row["bucket"]))
-            by_age[*place, row["age"]] += row["amount"]
-            by_expiry[*place, row["expiry"]] += row["amount"]
+            amount = int(row["amount"])
+            by_age[*place, row["age"]] += amount
+            by_expiry[*place, row["expiry"]] += amount
         async for due in unbooked(connection, definitions, instant, recorded_at):
             _move(due, bands, by_age, by_expiry)
         trial = await trial_balance_within(connection, catalogue, tenant, instant, recorded_at, now)

@@ -109,7 +109,7 @@ class RollForward:
 FLOWS = """
     -- What took effect in a period, as known at an instant, by both sides.
     -- Index: transfer_effective_at_idx.
-    select definition_id, debit, credit, sum(amount)::bigint as amount from ledger.transfer
+    select definition_id, debit, credit, sum(amount) as amount from ledger.transfer
     where definition_id = any($1::smallint[]) and effective_at >= $2 and effective_at < $3
       and recorded_at <= $4
     group by definition_id, debit, credit
@@ -168,7 +168,7 @@ async def _flows(
     rows = await connection.fetch(FLOWS, definitions, begins, until, recorded_at or _EVER)
     for row in rows:
         sides = (LedgerAccount(row["debit"]), LedgerAccount(row["credit"]))
-        flows[row["definition_id"], *sides] = row["amount"]
+        flows[row["definition_id"], *sides] = int(row["amount"])
     async for due in unbooked(connection, definitions, until - TICK, recorded_at):
         for transfer in due.transfers:
             if transfer.effective_at >= begins:

@@ -27,7 +27,10 @@ Instant = Annotated[
     datetime,
     Meta(
         tz=True,
-        description="RFC 3339 with an offset, from 1970 to before 3000; answers are in UTC.",
+        description=(
+            "RFC 3339 with an offset, from 1970 to before 3000; answers are in UTC. Kept in "
+            "microseconds: of more than six decimals of a second the nearest six are taken."
+        ),
         examples=["2026-11-21T09:30:00Z"],
     ),
 ]

@@ -20,6 +20,9 @@ from api.problems.problem import invalid
 QUERY_BYTES_MAX: Final = 8 * 1024
 PARAMETERS_MAX: Final = 50
 
+QUERY: Final = "query"
+"""What all parameters together are called in an error."""
+
 
 def path_guid(request: Request[Any, Any, Any], name: str) -> UUID:
     """A GUID from the path; `request_invalid` where it is none."""
@@ -45,7 +48,8 @@ def read_query(
     """
     raw: bytes = request.scope["query_string"]
     if len(raw) > QUERY_BYTES_MAX:
-        raise invalid([FieldError("", FieldCode.TOO_LONG, "has too long a query")])
+        message = f"is longer than {QUERY_BYTES_MAX} bytes"
+        raise invalid([FieldError(QUERY, FieldCode.TOO_LONG, message)])
     try:
         pairs = parse_qsl(
             raw.decode("ascii"),
@@ -54,7 +58,8 @@ def read_query(
             max_num_fields=PARAMETERS_MAX,
         )
     except ValueError:
-        raise invalid([FieldError("", FieldCode.WRONG_TYPE, "has an unreadable query")]) from None
+        message = f"can't be read: percent-encoded UTF-8 with at most {PARAMETERS_MAX} parameters"
+        raise invalid([FieldError(QUERY, FieldCode.WRONG_TYPE, message)]) from None
     found: dict[str, str] = {}
     errors = []
     for name, value in pairs:

@@ -1,7 +1,9 @@
 """Posting through the doors: what is booked, what is repeated, what is refused."""
 
 import asyncio
+import gzip
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -310,6 +312,42 @@ async def test_only_json_is_taken(house: House, media_type: str) -> None:
     )
     assert response.status_code == 415
     assert problem(response)["code"] == "media_type_unsupported"
+
+
+async def test_a_compressed_body_is_refused_as_such(house: House) -> None:
+    body = gzip.compress(json.dumps(house.asks("earn", amount=1)).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    response = await house.http.post("/v1/transactions", content=body, headers=headers)
+    assert response.status_code == 415
+    assert problem(response)["detail"] == "send the body uncompressed"
+    plain = {"Content-Encoding": "identity"}
+    asked = house.asks("earn", amount=1)
+    assert (await house.http.post("/v1/transactions", json=asked, headers=plain)).is_success
+
+
+async def test_times_are_kept_in_microseconds(house: House) -> None:
+    """As .NET writes them, with seven decimals."""
+    earned = await house.booked("earn", amount=1, effectiveAt="2026-11-20T10:00:00.1234567Z")
+    assert earned["effectiveAt"] == "2026-11-20T10:00:00.123457Z"
+
+
+async def test_a_till_whose_clock_is_slow_may_say_now(house: House) -> None:
+    slow = datetime.now(UTC) - timedelta(seconds=2)
+    earned = await house.booked("earn", amount=1, validFrom=slow.isoformat())
+    assert earned["validFrom"] == earned["effectiveAt"]
+    hour = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    refused = problem(await house.post("earn", amount=1, validFrom=hour))
+    assert refused["code"] == "valid_from_before_effective_at"
+    assert "which is now unless it is said" in refused["detail"]
+
+
+@pytest.mark.parametrize("query", ["%ff", "limit=%ff", "a=1&" * 60, "limit=" + "9" * 9000])
+async def test_an_unreadable_query_is_no_body(house: House, query: str) -> None:
+    path = f"/v1/contacts/{house.contact}/transactions?{query}"
+    refused = problem(await house.http.get(path))
+    assert refused["code"] == "request_invalid"
+    assert refused["detail"].startswith("query ")
+    assert "body" not in refused["detail"]
 
 
 async def test_a_return_of_what_nobody_booked(house: House) -> None:

@@ -12,7 +12,9 @@ from itertools import pairwise
 import pytest
 
 from ledger.ageing import Ageing, Band, BandsError, ageing
+from ledger.amounts import BUCKET_MAX
 from ledger.asof import AccountAsOf, as_of
+from ledger.connection import Connection
 from ledger.identity import DefinitionId
 from ledger.policies import Policy, Span, Validity
 from ledger.postgres import Database
@@ -228,3 +230,16 @@ async def test_reports_are_what_the_chains_add_up_to(database: Database, turn: i
             begins = effective_at - timedelta(days=draw.randint(1, 30))
             report = await rolled_between(desk, begins, effective_at, recorded_at)
             assert report.is_balanced, f"{begins} to {effective_at}, known at {recorded_at}"
+
+
+async def test_reports_count_further_than_64_bits(desk: Desk, superuser: Connection) -> None:
+    """As many members with as much as one may have."""
+    await desk.book(*(desk.till.earn(member(1001 + number), 1) for number in range(3)))
+    for change in ("lot set issued = $1, remaining = $1", "transfer set amount = $1"):
+        await superuser.execute(f"update ledger.{change}", BUCKET_MAX)
+    for at in (None, when("1 January")):
+        (found,) = (await aged_at(desk, at, at)).definitions
+        assert found.by_age[0].available == 3 * BUCKET_MAX > 2**63
+    report = await rolled_between(desk, when("1 January"), when("2 January"), None)
+    issued = next(one for one in report.definitions[0].movements if one.account.word == "issued")
+    assert issued.to_holders == 3 * BUCKET_MAX

@@ -11,7 +11,7 @@ from ledger.outbox import Consumer, Outbox
 from ledger.outcomes import Booked
 from ledger.policies import Policy, Span, Validity
 from ledger.postgres import Database
-from ledger.posting import BATCH_MAX, BatchTooLargeError
+from ledger.posting import BATCH_MAX, BatchTooLargeError, UnknownDefinitionError
 from tests.bookkeeping.asking import Till
 from tests.bookkeeping.desk import Desk, member, opened, refusal, shop, ways
 from tests.bookkeeping.words import MOMENT, moved, when
@@ -197,6 +197,17 @@ async def test_two_tenants_may_have_a_contact_of_the_same_id(database: Database)
         south.today("3 January")
         assert await north.balance(ONE) == "100 available"
         assert await south.balance(ONE) == "nothing"
+
+
+async def test_no_tenant_posts_to_a_definition_of_another(database: Database) -> None:
+    async with opened(database, shop("north")) as north, opened(database, shop("south")) as south:
+        books = south.books  # which knows of both
+        stray = msgspec.structs.replace(south.till.earn(ONE, 1), definition=north.definition)
+        unknown = msgspec.structs.replace(stray, definition=DefinitionId(999))
+        for request in (stray, unknown):
+            with pytest.raises(UnknownDefinitionError, match="has no definition"):
+                await books.post([request])
+        assert await south.balance(ONE) == await north.balance(ONE) == "nothing"
 
 
 async def test_what_the_books_read_back_is_what_they_answered(desk: Desk) -> None:
