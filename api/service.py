@@ -17,7 +17,9 @@ from litestar import Request
 from api.access.doorkeeper import Doorkeeper
 from api.configuration import Configuration, DatabaseSettings
 from api.engage_measures import EngageMeasures
+from api.intake.members import Members
 from api.measures import Measures
+from api.members import EngageMembers
 from api.poster import Poster, open_poster
 from api.relay import open_relay, relay_connections
 from api.relay_measures import RelayMeasures
@@ -86,6 +88,7 @@ class Service:
     relay: Relay
     relay_measures: RelayMeasures
     engage_measures: EngageMeasures
+    members: Members
     tenant_names: Mapping[TenantId, str]
     draining: bool = field(default=False)
 
@@ -158,6 +161,7 @@ async def open_service(
         doorkeeper = Doorkeeper(pool)
         await stack.enter_async_context(doorkeeper.taking_notes())
         measures = Measures(lambda: poster.waiting)
+        tenant_names = {one.id: one.name for one in catalogue.tenants.values()}
         yield Service(
             configuration=configuration,
             database=database,
@@ -170,7 +174,8 @@ async def open_service(
             relay=relay,
             relay_measures=RelayMeasures(relay, measures.registry),
             engage_measures=EngageMeasures(synchronisation, measures.registry),
-            tenant_names={one.id: one.name for one in catalogue.tenants.values()},
+            members=EngageMembers(pool, synchronisation, tenant_names),
+            tenant_names=tenant_names,
         )
 
 

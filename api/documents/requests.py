@@ -28,6 +28,21 @@ from api.documents.forms import (
     Strict,
 )
 
+MEMBER_NUMBER_LENGTH_MAX = 100
+
+MemberNumber = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MEMBER_NUMBER_LENGTH_MAX,
+        description=(
+            "The contact by its member number, instead of by `contactId`: Engage is asked whose it "
+            "is, and remembered for a day. One of the two must be given."
+        ),
+        extra_json_schema={"pattern": "^[^\\u0000-\\u001f\\u007f]*$"},
+    ),
+]
+
 
 class ReversesDocument(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
@@ -59,7 +74,8 @@ class _Common(
     tag_field="kind",
 ):
     idempotency_key: IdempotencyKey
-    contact_id: Guid
+    contact_id: Guid | UnsetType = UNSET
+    member_number: MemberNumber | UnsetType = UNSET
     definition_id: DefinitionNumber
     source: Source
     description: Description

@@ -125,7 +125,7 @@ def required_of(kind: FileKind) -> tuple[str, ...]:
         {field.encode_name for field in msgspec.structs.fields(one) if field.required}
         for one in REQUESTS.values()
     ]
-    found = set.intersection(*everywhere) - DEFAULTED
+    found = (set.intersection(*everywhere) - DEFAULTED) | {"contactId"}
     return ("kind", *(name for name in _transaction_columns() if name in found))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from api.documents.requests import REQUESTS
+from api.documents.requests import MEMBER_NUMBER_LENGTH_MAX, REQUESTS
 from api.intake import checks
 from api.intake.checks import Check
 from api.intake.exact import Members, type_word
@@ -20,6 +20,7 @@ from ledger.requests import SOURCE_LENGTH_MAX, TEXT_LENGTH_MAX
 CHECKS: Final[dict[str, Check]] = {
     "idempotencyKey": checks.text(KEY_LENGTH_MAX),
     "contactId": checks.guid,
+    "memberNumber": checks.text(MEMBER_NUMBER_LENGTH_MAX),
     "definitionId": checks.whole_number,
     "source": checks.text(SOURCE_LENGTH_MAX),
     "description": checks.text(TEXT_LENGTH_MAX),
@@ -108,7 +109,7 @@ def _explain_members(members: Members) -> Iterator[FieldError]:
             finding = check(members[name])
             if finding:
                 yield FieldError(name, *finding)
-    for explain_rule in RULES.get(kind, ()):
+    for explain_rule in (_explain_contact, *RULES.get(kind, ())):
         yield from explain_rule(members)
 
 
@@ -131,6 +132,14 @@ def _explain_nested(field: str, value: object) -> Iterator[FieldError]:
     elif field == "reverses" and len(named) > 1:
         message = f"needs either {' or '.join(known)}"
         yield FieldError(field, FieldCode.NOT_TOGETHER, message)
+
+
+def _explain_contact(members: Members) -> Iterator[FieldError]:
+    if "contactId" not in members and "memberNumber" not in members:
+        yield FieldError("contactId", FieldCode.MISSING, "is missing, and so is memberNumber")
+    elif "contactId" in members and "memberNumber" in members:
+        message = "can't be given together with contactId, which says it already"
+        yield FieldError("memberNumber", FieldCode.NOT_TOGETHER, message)
 
 
 def _explain_parts(members: Members) -> Iterator[FieldError]:

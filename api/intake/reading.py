@@ -106,6 +106,8 @@ def _sound(document: TransactionRequest) -> Said | None:
     signed = is_signed(document)
     if not _are_sound(document, signed=signed):
         return None
+    if (document.contact_id is UNSET) == (document.member_number is UNSET):
+        return None
     rule = _RULES.get(type(document))
     if rule is not None and not rule(document):
         return None

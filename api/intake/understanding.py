@@ -149,7 +149,7 @@ def _move(document: MoveRequest, ground: _Ground) -> Move:
         own = definition_of(to.definition_id, ground.tenant, ground.catalogue, "to.definitionId").id
     return Move(
         **ground.common,
-        to_contact=ContactId(_given(to.contact_id) or document.contact_id),
+        to_contact=ContactId(_given(to.contact_id) or contact_of(document)),
         to_definition=own,
         amount=_optional_amount("amount", document.amount, ground.scale),
     )
@@ -215,7 +215,7 @@ def _common(read: Read, tenant: TenantId, definition: Definition) -> dict[str, A
     return {
         **when,
         "tenant": tenant,
-        "contact": ContactId(document.contact_id),
+        "contact": contact_of(document),
         "definition": definition.id,
         "idempotency_key": document.idempotency_key,
         "fingerprint": read.fingerprint,
@@ -224,6 +224,13 @@ def _common(read: Read, tenant: TenantId, definition: Definition) -> dict[str, A
         "reference": _given(document.reference),
         "actor": _given(document.actor),
     }
+
+
+def contact_of(document: TransactionRequest) -> ContactId:
+    """The contact of a document that names one by its id, as all do by now."""
+    if isinstance(document.contact_id, UnsetType):
+        raise TypeError("its member number should have been looked up")
+    return ContactId(document.contact_id)
 
 
 def _given(value: Value | UnsetType) -> Value | None:

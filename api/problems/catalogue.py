@@ -108,8 +108,8 @@ BODY_TOO_LARGE: Final = ProblemType(
 MEDIA_TYPE_UNSUPPORTED: Final = ProblemType(
     "media_type_unsupported",
     415,
-    "The body must be JSON, uncompressed",
-    "Send `Content-Type: application/json`, in UTF-8, and no `Content-Encoding`.",
+    "The body must be JSON",
+    "Send `Content-Type: application/json`.",
 )
 DEFINITION_UNKNOWN: Final = ProblemType(
     "definition_unknown",
@@ -211,6 +211,28 @@ KEY_REUSED: Final = ProblemType(
     "field; a new transaction needs a new key. Keys stay taken for ever.",
 )
 
+MEMBER_UNKNOWN: Final = ProblemType(
+    "member_unknown",
+    422,
+    "The member number is nobody's",
+    "Engage knows no contact with this member number. Nothing was booked. A new member may be "
+    "known half a minute later; otherwise check the number, and `contacts.key` in the "
+    "configuration.",
+)
+MEMBER_AMBIGUOUS: Final = ProblemType(
+    "member_ambiguous",
+    422,
+    "The member number is more than one contact's",
+    "Engage knows several contacts with this member number, so nobody's points were touched. Name "
+    "the contact by `contactId`, have the contacts merged, or set `contacts.contact_type`.",
+)
+MEMBERS_UNAVAILABLE: Final = ProblemType(
+    "members_unavailable",
+    503,
+    "Whose the member number is can't be found out now",
+    "Engage could not be asked, and nobody is guessed: nothing was booked. Send the same request "
+    "again after the seconds in `Retry-After`, or name the contact by `contactId`.",
+)
 BATCH_NOT_BOOKED: Final = ProblemType(
     Code.BATCH_NOT_BOOKED,
     422,
@@ -251,9 +273,7 @@ RULES: Final = (
         Code.VALID_FROM_BEFORE_EFFECTIVE,
         422,
         "The points would be valid before they are earned",
-        "`validFrom` must not be earlier than `effectiveAt`. Without `effectiveAt` points are "
-        "earned now; then a `validFrom` of the last five minutes is taken for now, as clocks "
-        "differ.",
+        "`validFrom` must not be earlier than `effectiveAt`.",
     ),
     ProblemType(
         Code.ORIGINAL_UNKNOWN,
@@ -392,6 +412,8 @@ CATALOGUE: Final[dict[str, ProblemType]] = {
         VENDOR_REFUSED,
         NOT_REPLAYABLE,
         DEFINITION_UNKNOWN,
+        MEMBER_UNKNOWN,
+        MEMBER_AMBIGUOUS,
         *RULES,
         BATCH_NOT_BOOKED,
         HISTORY_TOO_LONG,
@@ -400,6 +422,7 @@ CATALOGUE: Final[dict[str, ProblemType]] = {
         INTERNAL,
         UNAVAILABLE,
         BOOKS_BUSY,
+        MEMBERS_UNAVAILABLE,
     )
 }
 """Every problem by its code, in the order of statuses where nothing better suggests itself."""

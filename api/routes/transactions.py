@@ -20,6 +20,7 @@ from api.documents.transactions import (
 )
 from api.intake import checks
 from api.intake.bodies import BODY_BYTES_MAX, json_body
+from api.intake.members import named
 from api.intake.query import path_guid, read_query
 from api.intake.reading import read_transaction
 from api.intake.understanding import understand
@@ -42,6 +43,13 @@ POSTING_PROBLEMS: Final = (
     catalogue.MEDIA_TYPE_UNSUPPORTED,
     catalogue.BOOKS_BUSY,
 )
+
+MEMBER_PROBLEMS: Final = (
+    catalogue.MEMBER_UNKNOWN,
+    catalogue.MEMBER_AMBIGUOUS,
+    catalogue.MEMBERS_UNAVAILABLE,
+)
+"""Of a contact that is named by its member number; in a batch, each item's own."""
 
 POST_ONE: Final = Operation(
     id="postTransaction",
@@ -70,7 +78,12 @@ POST_ONE: Final = Operation(
             headers={"Idempotency-Replayed": "`true`."},
         ),
     ),
-    problems=(*POSTING_PROBLEMS, catalogue.DEFINITION_UNKNOWN, *catalogue.RULES),
+    problems=(
+        *POSTING_PROBLEMS,
+        catalogue.DEFINITION_UNKNOWN,
+        *MEMBER_PROBLEMS,
+        *catalogue.RULES,
+    ),
 )
 
 TRANSACTION: Final = Parameter(
@@ -130,7 +143,9 @@ async def post_one(
     Raises:
         ProblemError: it can't be read, or the books refuse it.
     """
-    asked = understand(read_transaction(raw), tenant, service.catalogue)
+    said = read_transaction(raw)
+    read = await named(service.members, tenant, said)
+    asked = understand(read, tenant, service.catalogue)
     outcome = await service.poster.post(asked)
     count_posting(service, asked, outcome)
     if isinstance(outcome, Refused):
@@ -142,7 +157,9 @@ async def post_one(
     place = (outcome.holder, outcome.number)
     async with service.pool.acquire() as connection:
         transaction = (await transactions_at(connection, [place]))[place]
-    document = document_of(service, transaction, asked.contact)
+        # A member number may be somebody else's by now: whose the transaction is counts.
+        contact = asked.contact if read is said else await _contact_of(connection, transaction)
+    document = document_of(service, transaction, contact)
     return 200, encoded(document), {"Idempotency-Replayed": "true"}
 
 

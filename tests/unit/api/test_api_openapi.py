@@ -31,6 +31,7 @@ def test_operation_ids_are_a_contract() -> None:
         "eraseRelayCustomers",
         "explainContactPoints",
         "explainTransaction",
+        "findContact",
         "getAdjustment",
         "getAgeing",
         "getContactBalances",
