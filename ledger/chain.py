@@ -28,19 +28,19 @@ _LOT = struct.Struct(">IHqqqq16sI")
 _TERM = struct.Struct(">IHqq")
 _COUNTS = struct.Struct(">HHH")
 _NO_BYTES = bytes(16)
+_NO_TEXT = b"\xff\xff\xff\xff"
 
 
 def text_hash(texts: Texts, salt: bytes) -> bytes:
     """The salted hash that stands for a transaction's personal texts in the chain."""
-    digest = hashlib.sha256(salt)
+    parts = [salt]
     for text in (texts.idempotency_key, texts.description, texts.reference, texts.actor):
         if text is None:
-            digest.update(b"\xff\xff\xff\xff")
+            parts.append(_NO_TEXT)
         else:
             encoded = text.encode()
-            digest.update(len(encoded).to_bytes(4))
-            digest.update(encoded)
-    return digest.digest()
+            parts += (len(encoded).to_bytes(4), encoded)
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 def fingerprint_hash(fingerprint: bytes, salt: bytes) -> bytes:

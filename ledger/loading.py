@@ -7,7 +7,7 @@ statements than the lock, so that they are seen as the last holder of the lock l
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -103,38 +103,28 @@ LOAD_HOLDS = """
 
 
 async def lock_holders(
-    connection: Connection, requests: Sequence[Request]
+    connection: Connection, contacts: Collection[Contact]
 ) -> dict[Contact, HolderState]:
-    """Lock the holders that a batch touches.
+    """Lock the holders of different contacts.
 
     A contact that is new gets an empty state in memory: whatever is booked for it opens it when it
     is stored, and what is refused leaves no trace.
     """
-    asked = dict.fromkeys(contact for request in requests for contact in contacts_in(request))
     rows = await connection.fetch(
-        LOCK_HOLDERS, [tenant for tenant, _ in asked], [contact for _, contact in asked]
+        LOCK_HOLDERS, [tenant for tenant, _ in contacts], [contact for _, contact in contacts]
     )
     states: dict[HolderId, HolderState] = {}
     holders: dict[Contact, HolderState] = {}
-    for row in rows:
-        holder = HolderId(row["id"])
+    for tenant, contact, holder, number, head, last_recorded_at, last_lot, salt in rows:
         state = states.get(holder)
         if state is None:
-            state = states[holder] = HolderState(
-                holder,
-                row["number"],
-                row["head"],
-                row["last_recorded_at"],
-                row["last_lot"],
-                row["salt"],
-            )
-        holders[TenantId(row["tenant_id"]), ContactId(row["contact_id"])] = state
-    for contact in asked:
-        if contact not in holders:
+            state = HolderState(holder, number, head, last_recorded_at, last_lot, salt)
+            states[holder] = state
+        holders[tenant, contact] = state
+    for new in contacts:
+        if new not in holders:
             identifier, salt = HolderId(_random_uuid()), os.urandom(SALT_LENGTH)
-            holders[contact] = HolderState(
-                identifier, 0, GENESIS, None, 0, salt, opened_for=contact
-            )
+            holders[new] = HolderState(identifier, 0, GENESIS, None, 0, salt, opened_for=new)
     return holders
 
 

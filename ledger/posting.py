@@ -7,7 +7,7 @@ sweep of what has fallen due included, passes through here.
 
 import logging
 import os
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -95,19 +95,22 @@ class Books:
             raise BatchTooLargeError(f"a batch holds at most {BATCH_MAX} requests")
         if not requests:
             return []
-        self._check_definitions(requests)
+        touched = [
+            (contact, definition, request)
+            for request in requests
+            for contact, definition in accounts_in(request)
+        ]
+        self._check_definitions({(tenant, one) for (tenant, _), one, _ in touched})
         return await _again_after_races(
-            connection, lambda: self._post_once(connection, requests, atomic=atomic)
+            connection, lambda: self._post_once(connection, requests, touched, atomic=atomic)
         )
 
-    def _check_definitions(self, requests: Sequence[Request]) -> None:
+    def _check_definitions(self, named: Iterable[tuple[TenantId, DefinitionId]]) -> None:
         """Hold callers within the program to what the doors hold theirs to."""
-        definitions = self.catalogue.definitions
-        for request in requests:
-            for (tenant, _), definition in accounts_in(request):
-                found = definitions.get(definition)
-                if found is None or found.tenant != tenant:
-                    raise UnknownDefinitionError(f"tenant {tenant} has no definition {definition}")
+        for tenant, definition in named:
+            found = self.catalogue.definitions.get(definition)
+            if found is None or found.tenant != tenant:
+                raise UnknownDefinitionError(f"tenant {tenant} has no definition {definition}")
 
     async def sweep(
         self, limit: int = BATCH_MAX, definitions: Sequence[DefinitionId] | None = None
@@ -169,21 +172,22 @@ class Books:
             return first + await self._sweep(connection, accounts[middle:])
 
     async def _post_once(
-        self, connection: Connection, requests: Sequence[Request], *, atomic: bool
+        self,
+        connection: Connection,
+        requests: Sequence[Request],
+        named: Sequence[tuple[Contact, DefinitionId, Request]],
+        *,
+        atomic: bool,
     ) -> list[Outcome]:
         tenants = {request.tenant for request in requests}
         await share_periods(connection, tenants)
-        holders = await lock_holders(connection, requests)
+        holders = await lock_holders(connection, dict.fromkeys(contact for contact, _, _ in named))
         by_id = {holder.id: holder for holder in holders.values()}
         keys = [key_hash(request.tenant, request.idempotency_key) for request in requests]
         now, known = await load_keys(connection, requests, keys)
         now = self._clock() if self._clock else now
         closed = await closed_until(connection, tenants)
-        touched = [
-            (holders[contact], definition, request)
-            for request in requests
-            for contact, definition in accounts_in(request)
-        ]
+        touched = [(holders[contact], one, request) for contact, one, request in named]
         await load_accounts(connection, [(holder, one) for holder, one, _ in touched])
         reach = reach_of(
             [(holder.id, holder.account(one), request) for holder, one, request in touched], now
