@@ -63,6 +63,14 @@ class Sender:
         """A good message."""
         return self._sent(self._envelope(self._encrypted(self._payload(contact, amount) | more)))
 
+    def again(self, message: Message) -> Message:
+        """Another attempt at delivering a message: the same id and bytes, signed now."""
+        identifier = message.headers["svix-id"]
+        signature = Webhook(self.secret).sign(identifier, self.now, message.body.decode())
+        stamp = str(int(self.now.timestamp()))
+        headers = {"svix-timestamp": stamp, "svix-signature": signature}
+        return replace(message, headers=message.headers | headers)
+
     def spoilt(self, contact: UUID) -> Message:
         """A message spoilt somewhere, somehow."""
         ways: list[Callable[[UUID], Message]] = [

@@ -232,6 +232,12 @@ class Program:
         return [row["state"] for row in rows]
 
 
+def outbox_to(catalogue: Catalogue, mode: Mode) -> Outbox:
+    """Who hears of what is posted: Engage, in this mode."""
+    told = consumer_of(EngageOptions(base_url="http://127.0.0.1", mode=mode))
+    return Outbox(dict.fromkeys(catalogue.definitions, (told,)))
+
+
 async def open_program(
     database: Database,
     address: str,
@@ -257,9 +263,7 @@ async def open_program(
     )
     async with pool.acquire() as connection:
         catalogue = await declare(connection, [declared])
-    told = consumer_of(EngageOptions(base_url=address, mode=mode))
-    outbox = Outbox(dict.fromkeys(catalogue.definitions, (told,)))
-    books = Books(pool, catalogue, outbox=outbox, clock=now)
+    books = Books(pool, catalogue, outbox=outbox_to(catalogue, mode), clock=now)
     stopped = now if isinstance(now, Now) else None
     return Program(
         database, pool, books, catalogue, address, stack, Clock(now), session, mode, stopped

@@ -1,0 +1,456 @@
+"""A storm over a program and its Engage: `python -m tests.following.storm --seed 7 --rounds 300`.
+
+The one hard idea: all chance comes from one seed and time stands still unless it is moved, so a
+storm can be played again. Histories of all kinds are posted, adjustments come and come again, every
+fault strikes alone and together, replicas die at any step, sessions are cut, Engage restarts and
+forgets. When it is over, nothing may be parked, the books and Engage must agree to the point, with
+what is pending, and each message must have been booked once.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import patch
+from uuid import uuid4
+
+import asyncpg
+import httpx
+
+from ledger.postgres import Profile, Server
+from ledger.postgres import start as start_server
+from sandbox.launch import launched
+from sync.engage import DeliveryState, EngageSettings, Follower, client
+from sync.engage.drift.options import DriftOptions
+from sync.engage.settings import Mode
+from tests.conftest import create_database, drop_database, ensure_template
+from tests.following.histories import CONTACTS, at_one_time, expected, shown
+from tests.following.mortal import KilledError, Life, mortal
+from tests.following.mutations import Message, Sender
+from tests.following.program import (
+    ENCRYPTION_KEY,
+    SIGNING_SECRET,
+    TENANT,
+    Now,
+    Program,
+    Sandbox,
+    open_program,
+)
+from tests.simulation.story import ACTIONS, RANGES, START, Step, Storyteller, scenes
+
+BALANCES: Final = "*/point-accounts/balances"
+TRANSACTIONS: Final = "*/point-accounts/transactions"
+STATUS: Final = "*/balances/status/*"
+
+FAULTS: Final[dict[str, dict[str, Any]]] = {
+    "slow-before": {"kind": "slow-before", "milliseconds": 20, "millisecondsMax": 500},
+    "slow-after": {"kind": "slow-after", "milliseconds": 20, "millisecondsMax": 500},
+    "throttle": {"kind": "throttle"},
+    "error-before": {"kind": "error-before", "status": 500},
+    "error-after": {"kind": "error-after", "status": 503},
+    "drop-before": {"kind": "drop-before"},
+    "drop-after": {"kind": "drop-after"},
+    "unauthorised": {"kind": "error-before", "status": 401},
+    "refused": {"kind": "error-before", "status": 400},
+    "too large": {"kind": "error-before", "status": 413},
+    "conflict": {"kind": "error-before", "status": 409},
+}
+"""What befalls any call."""
+
+LATE_FAULTS: Final[dict[str, dict[str, Any]]] = {
+    "apply-late": {"kind": "apply-late", "path": BALANCES, "milliseconds": 1000,
+                   "millisecondsMax": 3_600_000},
+    "status-missing": {"kind": "status-missing", "path": BALANCES, "milliseconds": 60_000},
+    "status-unknown": {"kind": "status-unknown", "path": BALANCES, "word": "Indeterminate"},
+    "status-stuck": {"kind": "status-stuck", "path": BALANCES},
+}  # fmt: skip
+"""What befalls totals that Engage has taken."""
+
+PAUSES: Final = (0, 0, 1, 1, 15, 60, 400, 1000, 4000, 30_000, 90_000)
+"""Seconds that pass between two rounds."""
+
+WORK: Final = ("push", "push", "poll", "poll", "settle", "compare", "catch_up", "parked")
+
+QUICK: Final[dict[str, Any]] = {
+    "answer_seconds": 0.25,
+    "connect_seconds": 1.0,
+    "settle_seconds": 900.0,
+    "unknown_status_seconds": 3600.0,
+    "status_seconds": 20_000.0,
+    "poll_seconds": (1.0, 30.0, 600.0),
+    "batch_rows_max": 4,
+    "requests_at_once": 3,
+    "drift": DriftOptions(per_second=49.9, sample_accounts=0),
+}
+
+ROUNDS_OF_CALM_MAX: Final = 80
+STEPS_MAX: Final = 90
+"""Of a replica's life, where it is cut short; a quiet one lives longer."""
+
+
+@dataclass
+class Outcome:
+    """What became of a storm; what is wrong is in `wrong`, empty where all is well."""
+
+    seed: int
+    mode: Mode
+    rounds: int = 0
+    posted: int = 0
+    messages: int = 0
+    repeats: int = 0
+    deaths: int = 0
+    cuts: int = 0
+    restarts: int = 0
+    calls: int = 0
+    calm_rounds: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """All of it on one line."""
+        struck = ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
+        verdict = "agrees to the point" if not self.wrong else f"WRONG: {'; '.join(self.wrong)}"
+        return (
+            f"storm seed={self.seed} mode={self.mode} rounds={self.rounds} posted={self.posted} "
+            f"messages={self.messages} repeats={self.repeats} deaths={self.deaths} "
+            f"cuts={self.cuts} restarts={self.restarts} calls={self.calls} "
+            f"faults=[{struck}] calm={self.calm_rounds} {self.seconds:.1f}s: {verdict}"
+        )
+
+
+class Storm:
+    """One storm, over one program."""
+
+    def __init__(self, program: Program, engage: Sandbox, seed: int) -> None:
+        assert program.now is not None
+        self.program, self.engage, self.now = program, engage, program.now
+        self.chance = random.Random(seed)
+        self.outcome = Outcome(seed, program.mode)
+        tenant = program.catalogue.tenants[TENANT].id
+        definitions = [one.id for one in program.catalogue.definitions_of(tenant)]
+        self.teller = Storyteller(tenant, CONTACTS, definitions)
+        self.undelivered: list[Message] = []
+        self.delivered: list[Message] = []
+        self.sent = 0
+        self.applied_late = False
+
+    async def run(self, rounds: int, faults: list[str] | None = None) -> Outcome:
+        """Let it loose, wait until it is over, and judge.
+
+        Args:
+            rounds: How long it lasts.
+            faults: Only these, all the time; else any, some of the time.
+        """
+        started = time.perf_counter()
+        # Nobody need wait ten real seconds after each 429.
+        with patch.object(client, "PAUSE_SECONDS", 0.02):
+            self.settings = (await self.program.follower(**QUICK)).context.settings
+            self.engage.set(rate={"requestsPerSecondMax": None})
+            self.engage.know(*CONTACTS[:-1])
+            self.now.instant = START
+            at_one_time(self.program, self.engage)
+            for number in range(rounds):
+                if number == rounds // 2:
+                    self.engage.know(CONTACTS[-1])
+                await self._round(faults)
+                self.outcome.rounds += 1
+            self.engage.behave()
+            self.engage.know(*CONTACTS)
+            await self._calm()
+            await self._judge()
+        self.outcome.calls = self.engage.get("/requests")["total"]
+        self.outcome.seconds = time.perf_counter() - started
+        return self.outcome
+
+    async def _round(self, faults: list[str] | None) -> None:
+        self._pass(self.chance.choice(PAUSES))
+        self._order_faults(faults)
+        await self._post()
+        replicas = [self._replica() for _ in range(self.chance.choice((1, 1, 2)))]
+        if self.chance.random() < 0.08:
+            replicas.append(self._cut())
+        await asyncio.gather(*replicas)
+        if self.chance.random() < 0.6:
+            self.engage.run_job(even_late=self.chance.random() < 0.05)
+        if self.chance.random() < 0.03:
+            await self._restart()
+
+    def _pass(self, seconds: float) -> None:
+        """Let time pass, for the books and for Engage."""
+        self.teller.now = self.now.instant = max(self.teller.now, self.now.instant) + timedelta(
+            seconds=seconds
+        )
+        at_one_time(self.program, self.engage)
+
+    def _order_faults(self, only: list[str] | None) -> None:
+        known = FAULTS | (LATE_FAULTS if self.program.mode is Mode.BALANCE_ONLY else {})
+        if only is None:
+            number = self.chance.choice((0, 0, 1, 1, 2, 3, len(known)))
+            names = self.chance.sample(sorted(known), number)
+        else:
+            names = only
+        rules = []
+        for name in names:
+            probability = self.chance.choice((0.2, 0.5, 1.0)) if len(names) < 4 else 0.1
+            rules.append(known[name] | {"probability": probability})
+            self.outcome.faults[name] += 1
+            self.applied_late |= name == "apply-late"
+        self.engage.post("/faults", {"seed": self.chance.getrandbits(30), "rules": rules})
+
+    async def _post(self) -> None:
+        """Some transactions at the tills, and some of Engage's own."""
+        drawn = [
+            Step(
+                self.chance.choice(ACTIONS),
+                **{name: self.chance.randint(0, last) for name, last in RANGES.items()},
+            )
+            for _ in range(self.chance.randint(0, 4))
+        ]
+        for scene in scenes(drawn):
+            self.teller.pass_time(min(scene.hours, 24))
+            self._pass(0)
+            if scene.sweep:
+                await self.program.books.sweep()
+            requests = [self.teller.tell(step).request for step in scene.steps]
+            await self.program.books.post(requests, atomic=scene.atomic)
+            self.outcome.posted += len(requests)
+        if self.chance.random() < 0.4:
+            sender = Sender(TENANT, ENCRYPTION_KEY, SIGNING_SECRET, self.now.instant, self.chance)
+            amount = self.chance.choice((1, 7, 40, -3, -60))
+            self.undelivered.append(sender.message(self.chance.choice(CONTACTS), amount))
+            self.sent += 1
+
+    async def _replica(self) -> None:
+        """A replica at work, for as long as it lives."""
+        dies = self.chance.randrange(1, STEPS_MAX) if self.chance.random() < 0.5 else None
+        life = Life(dies)
+        work = self.chance.choices(WORK, k=self.chance.randint(1, 4))
+        try:
+            async with mortal(self.program, self.settings, life) as follower:
+                await self._receive(follower)
+                for name in work:
+                    await self._work(follower, name)
+        except (KilledError, BaseExceptionGroup):
+            if not life.is_over:
+                raise
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+            OSError,
+        ):
+            # As the service does: the next time comes anyway.
+            if not life.is_over and not self.outcome.cuts:
+                raise
+        self.outcome.deaths += life.is_over
+
+    async def _work(self, follower: Follower, name: str) -> None:
+        ways: dict[str, Callable[[], Awaitable[object]]] = {
+            "push": follower.push,
+            "poll": follower.poll,
+            "settle": follower.settle,
+            "compare": follower.compare,
+            "catch_up": follower.catch_up,
+            "parked": follower.retry_parked,
+        }
+        await ways[name]()
+
+    async def _receive(self, follower: Follower) -> None:
+        """Deliver what was not, and again what was, as Svix does."""
+        repeated = self.chance.sample(self.delivered, min(len(self.delivered), 1))
+        for message in [*self.undelivered, *(repeated if self.chance.random() < 0.3 else [])]:
+            again = self._signed_now(message)
+            receipt = await follower.receive(again.body, again.headers)
+            if receipt.status_code != 200:
+                self.outcome.wrong.append(f"a message was answered {receipt.status_code}")
+            elif message in self.undelivered:
+                self.undelivered.remove(message)
+                self.delivered.append(message)
+            else:
+                self.outcome.repeats += 1
+
+    def _signed_now(self, message: Message) -> Message:
+        """The message of a new attempt: the same id and bytes, another time."""
+        sender = Sender(TENANT, ENCRYPTION_KEY, SIGNING_SECRET, self.now.instant, self.chance)
+        return sender.again(message)
+
+    async def _cut(self) -> None:
+        """End every session but ours, as when the server is killed and comes back."""
+        await asyncio.sleep(self.chance.uniform(0, 0.1))
+        self.outcome.cuts += 1
+        await self.program.pool.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where usename = current_user and datname = current_database()"
+            " and application_name <> $1 and pid <> pg_backend_pid()",
+            self.program.session,
+        )
+
+    async def _restart(self) -> None:
+        """Engage goes away and comes back, perhaps without what it had taken and not done."""
+        queue = self.chance.choice(("keep", "forget"))
+        self.engage.post("/restart", {"refuseMilliseconds": 50, "queue": queue})
+        self.outcome.restarts += 1
+        for _ in range(200):
+            await asyncio.sleep(0.02)
+            with contextlib.suppress(httpx.HTTPError):
+                self.engage.get("/settings")
+                break
+        at_one_time(self.program, self.engage)
+
+    async def _calm(self) -> None:
+        """Time passes and nothing goes wrong any more, until all is told."""
+        follower = await self.program.follower(**QUICK)
+        for number in range(ROUNDS_OF_CALM_MAX):
+            self.outcome.calm_rounds = number
+            self._pass(1800)
+            while await self.program.books.sweep():
+                pass
+            await self._receive(follower)
+            await follower.catch_up()
+            await follower.retry_parked()
+            await follower.sync(at_once=True)
+            self.engage.run_job(even_late=True)
+            self._pass(2)
+            report = await follower.sync(at_once=True)
+            if not report.is_complete or self.undelivered:
+                continue
+            drift = await follower.compare()
+            if self.program.mode is Mode.ALL_TRANSACTIONS and drift.differing:
+                found = await follower.differences(only_open=True)
+                self.outcome.wrong.append(f"movements do not add up: {found[:2]}")
+                return
+            if not drift.differing and not drift.moved:
+                return
+        status = await follower.status()
+        self.outcome.wrong.append(f"it never calms down: {status}")
+
+    async def _judge(self) -> None:
+        follower = await self.program.follower(**QUICK)
+        there, here = await shown(self.engage), await expected(self.program, follower)
+        if self.program.mode is Mode.BALANCE_ONLY:
+            there = {
+                key: (active, here.get(key, there[key])[1]) for key, (active, _) in there.items()
+            }
+            there = {key: value for key, value in there.items() if any(value)}
+            here = {key: value for key, value in here.items() if value[0] or key in there}
+        if there != here:
+            self.outcome.wrong.append(f"Engage shows {there}, the books have {here}")
+        status = await follower.status()
+        if status.parked:
+            self.outcome.wrong.append(f"{status.parked} rows are parked")
+        states = Counter(one.state for one in await follower.deliveries(limit=1000))
+        self.outcome.messages = self.sent
+        booked = states[DeliveryState.BOOKED] + states[DeliveryState.QUARANTINED]
+        if booked != self.sent or states.total() != self.sent:
+            self.outcome.wrong.append(f"of {self.sent} messages became {dict(states)}")
+        findings = dict(self.engage.findings()["counts"])
+        if self.applied_late:
+            # What Engage applies later than it may is still waiting when the next total comes.
+            findings.pop("balance-sent-while-one-waits", None)
+        if findings:
+            self.outcome.wrong.append(f"Engage found {findings}")
+
+
+async def every_step(
+    program: Program, engage: Sandbox, settings: EngageSettings, *, first: int, stride: int
+) -> list[str]:
+    """Have a replica die at one step after another of telling, asking and settling.
+
+    Answers the steps at which it died. After each death another replica must bring both together.
+
+    Args:
+        program: In either mode; its contacts are known.
+        engage: The stand-in.
+        settings: Of the replicas.
+        first: The first step to die at.
+        stride: How many steps later the next.
+    """
+    assert program.now is not None
+    died: list[str] = []
+    at = first
+    while True:
+        for contact in CONTACTS:
+            await program.earn(contact, 7)
+        life = Life(at)
+        with contextlib.suppress(KilledError, BaseExceptionGroup):
+            async with mortal(program, settings, life) as follower:
+                await follower.push()
+                engage.run_job()
+                program.now.passes(seconds=2)
+                at_one_time(program, engage)
+                await follower.poll()
+                await follower.settle()
+        survivor = await program.follower(**QUICK)
+        for _ in range(4):
+            program.now.passes(seconds=1000)
+            at_one_time(program, engage)
+            await survivor.sync(at_once=True)
+            engage.run_job()
+        program.now.passes(seconds=2)
+        assert (await survivor.sync(at_once=True)).is_complete, life.last
+        there, here = await shown(engage), await expected(program, survivor)
+        assert there == here, f"after dying {life.last}"
+        await survivor.close()
+        if not life.is_over:
+            return died
+        died.append(life.last)
+        at += stride
+
+
+async def main(seeds: list[int], modes: list[Mode], rounds: int) -> int:
+    """Let storms loose on databases and an Engage of their own; answers how many went wrong."""
+    wrong = 0
+    arguments = ("--set", "balances.jobSeconds=null", "--set", "journal.requestsMax=100")
+    with tempfile.TemporaryDirectory(prefix="pointmaster-storm-") as folder:
+        server = start_server(Path(folder) / "postgres", major=18, profile=Profile.TESTS)
+        try:
+            with launched("engage", *arguments) as engage:
+                for seed in seeds:
+                    for mode in modes:
+                        outcome = await _one(
+                            server, Path(folder), engage.address, seed, mode, rounds
+                        )
+                        wrong += bool(outcome.wrong)
+                        print(outcome.summary(), flush=True)  # noqa: T201 - what it is run for
+        finally:
+            server.stop()
+    return wrong
+
+
+async def _one(
+    server: Server, folder: Path, address: str, seed: int, mode: Mode, rounds: int
+) -> Outcome:
+    await ensure_template(server, folder / "template.lock")
+    name = f"storm_{uuid4().hex}"
+    database = await create_database(server, name, "template_of_tests")
+    with httpx.Client(base_url=address, timeout=60) as http:
+        sandbox = Sandbox(http)
+        sandbox.post("/reset")
+        sandbox.behave()
+        sandbox.set(definitions=[{"id": 1}, {"id": 2}])
+        async with AsyncExitStack() as stack:
+            program = await open_program(database, address, stack, Now(), mode)
+            outcome = await Storm(program, sandbox, seed).run(rounds)
+    await drop_database(server, name)
+    return outcome
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, action="append", help="may be given again")
+    parser.add_argument("--mode", choices=[mode.value for mode in Mode], help="both without it")
+    parser.add_argument("--rounds", type=int, default=200)
+    given = parser.parse_args()
+    chosen = [Mode(given.mode)] if given.mode else list(Mode)
+    sys.exit(asyncio.run(main(given.seed or [1], chosen, given.rounds)) > 0)
