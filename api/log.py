@@ -13,7 +13,7 @@ QUIET_SECONDS: Final = 30.0
 """How long a pool that says it can't connect is not listened to again."""
 
 
-class _OneSentence(logging.Filter):
+class OneSentence(logging.Filter):
     """Turns the tracebacks of a pool that has lost its database into a sentence now and then."""
 
     def __init__(self) -> None:
@@ -21,6 +21,7 @@ class _OneSentence(logging.Filter):
         self._quiet_until = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Let the first one pass, as a sentence."""
         now = time.monotonic()
         if now < self._quiet_until:
             return False
@@ -45,4 +46,4 @@ def begin_log(level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Its warnings are of what callers send that is no HTTP, which is theirs to mend.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    logging.getLogger("asyncpg.pool").addFilter(_OneSentence())
+    logging.getLogger("asyncpg.pool").addFilter(OneSentence())

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-import asyncpg
-
 from api.access.keys import KeyText
 from api.access.scopes import Scope
 from api.access.stored import KeyRecord, find_key, mark_used
@@ -87,9 +85,10 @@ class Doorkeeper:
         try:
             async with self._pool.acquire() as connection:
                 await mark_used(connection, used)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+        except Exception as problem:  # noqa: BLE001  # whatever it is, the next time is tried again
             # When a key was last used is a courtesy; nothing may fail for it.
             logger.warning("Could not note when keys were last used: %s", type(problem).__name__)
+            self._used = used | self._used
 
     async def _look_up(self, key_id: str) -> KeyRecord | None:
         now = time.monotonic()

@@ -1,17 +1,22 @@
 """Who may come in, and what they find: keys, scopes, tenants, addresses."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
+from api.access import doorkeeper
+from api.access.keys import read_key
 from api.access.scopes import Scope
 from api.access.stored import (
     KeyUnknownError,
     create_key,
     find_key,
     list_keys,
+    mark_used,
     revoke_key,
     rotate_key,
 )
@@ -143,6 +148,33 @@ async def test_uses_of_keys_are_noted(house: House) -> None:
     await house.service.doorkeeper.write_used()
     async with house.service.pool.acquire() as connection:
         found = await find_key(connection, key.split("_")[1])
+    assert found is not None
+    assert found.last_used_at is not None
+
+
+async def test_uses_are_noted_again_after_whatever_went_wrong(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver that stumbles over its own connection used to end the note-taking for good."""
+    text = await house.key(Scope.BALANCES_READ)
+    key = read_key(text)
+    attempts = []
+
+    async def stumble(*asked: Any) -> None:
+        attempts.append(asked)
+        if len(attempts) < 3:
+            raise asyncpg.InternalClientError("got result for unknown protocol state")
+        await mark_used(*asked)
+
+    monkeypatch.setattr(doorkeeper, "mark_used", stumble)
+    monkeypatch.setattr(doorkeeper, "MARK_USED_SECONDS", 0.01)
+    keeper = doorkeeper.Doorkeeper(house.service.pool)
+    async with keeper.taking_notes(), asyncio.timeout(10):
+        assert await keeper.admit(key)
+        while len(attempts) < 3:
+            await asyncio.sleep(0.01)
+    async with house.service.pool.acquire() as connection:
+        found = await find_key(connection, text.split("_")[1])
     assert found is not None
     assert found.last_used_at is not None
 
