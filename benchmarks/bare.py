@@ -2,7 +2,8 @@
 
 `python -m benchmarks.bare KIND` listens and ends when its standard input is closed. `constant`
 answers the same bytes to everything; `transaction` decodes the body of a posting before it does;
-`points-log` and `balances` run one prepared statement and encode its rows.
+`points-log` and `balances` run one prepared statement and encode its rows; `relay` inserts what it
+is sent, with what of it decides its place, as one row.
 
 The one hard idea: each is what a competent person writes in ten lines with this framework, so what
 the service costs beyond it is the service's own.
@@ -39,6 +40,12 @@ BALANCES: Final = """
            account.next_due_at
     from ledger.contact join ledger.account using (holder_id)
     where contact.contact_id = $1
+"""
+
+RECEIVE: Final = """
+    insert into relay.event (id, received_at, occurred_at, source_id, destination_id, state, family,
+        customer, payload)
+    values ($1, now(), to_timestamp($2), 1, 1, 'waiting', $3, $4, $5)
 """
 
 ANSWER: Final = os.environ.get("BARE_ANSWER", "").encode()
@@ -101,11 +108,47 @@ async def balances(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(_encode(found), media_type=JSON)
 
 
+class VendorUser(msgspec.Struct):
+    """Whose an event is."""
+
+    external_source_id: str
+
+
+class VendorPayload(msgspec.Struct):
+    """What an event says, as far as it decides its place."""
+
+    user: VendorUser
+
+
+class VendorEvent(msgspec.Struct):
+    """A vendor's event."""
+
+    content_id: UUID
+    timestamp: int
+    event_name: str
+    payload: VendorPayload
+
+
+_decode_event = msgspec.json.Decoder(VendorEvent).decode
+
+
+@post("/relay/{source:str}")
+async def relay(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Insert one row: no proof, no repeats, nothing hidden, no queue."""
+    pool: Pool = request.app.state.pool
+    body = await request.body()
+    event = _decode_event(body)
+    customer = event.payload.user.external_source_id
+    await pool.execute(RECEIVE, event.content_id, event.timestamp, event.event_name, customer, body)
+    return Response(ANSWER, status_code=200, media_type=JSON)
+
+
 HANDLERS: Final = {
     "constant": constant,
     "transaction": transaction,
     "points-log": points_log,
     "balances": balances,
+    "relay": relay,
 }
 
 

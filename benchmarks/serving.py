@@ -7,7 +7,7 @@ measured is what an installation runs, checks and counters included.
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,21 +86,34 @@ async def service(
     coalescing: bool = True,
     engage: bool = False,
     options: Sequence[str] = (),
+    more: str = "",
+    secrets: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Serving]:
-    """The service over a database, without schedules; with an Engage to answer, if asked for."""
+    """The service over a database, without schedules; with an Engage to answer, if asked for.
+
+    Args:
+        database: Its books.
+        coalescing: Whether postings of many callers are booked together.
+        engage: Whether an Engage may ask it.
+        options: Of the command line.
+        more: What else its configuration states.
+        secrets: What else its environment holds.
+    """
     async with open_books(database, connections=1) as books:
         tenant = books.catalogue.tenants[TENANT].id
         async with books.pool.acquire() as connection:
             key, _ = await create_key(
                 connection, tenant, "of a benchmark", frozenset({Scope.ADMIN})
             )
-    text = CONFIGURATION.format(coalescing=str(coalescing).lower()) + (ENGAGE if engage else "")
+    text = CONFIGURATION.format(coalescing=str(coalescing).lower())
+    text += (ENGAGE if engage else "") + more
     with TemporaryDirectory() as folder:
         path = Path(folder) / "pointmaster.toml"
         path.write_text(text)
         environment = {
             "DATABASE_URL": database.dsn_service,
             "DATABASE_OWNER_URL": database.dsn_owner,
+            **(secrets or {}),
         }
         if engage:
             environment["POINTMASTER_ACME_ENGAGE_API_KEY"] = "unused"

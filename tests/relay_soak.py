@@ -1,7 +1,8 @@
 """The long storm: `python -m tests.relay_soak --events 1000000 --seed 7`.
 
 A million events through two services that are killed again and again, into a stand-in MoEngage with
-every fault it knows. Exit status 0 only if all of it arrived as it should; the seed plays it again.
+every fault it knows. The last line says what became of it; the exit status is 0 only if all of it
+arrived as it should; the seed plays it again.
 """
 
 import argparse
@@ -56,18 +57,22 @@ def main() -> None:
     arguments = parser.parse_args()
     sys.stdout.write(f"{arguments.events} events, seed {arguments.seed}\n")
     outcome = asyncio.run(weather(arguments.events, arguments.seed, arguments.kill_seconds))
-    for name in (
-        "sent", "repeats_sent", "kills", "seconds_sending", "seconds_whole", "arrived",
-        "arrived_twice", "listed",
-    ):  # fmt: skip
-        sys.stdout.write(f"{name:>16} {getattr(outcome, name):,.0f}\n")
     for one in outcome.wrong[:20]:
         sys.stdout.write(f"WRONG: {one}\n")
+    sys.stdout.write(f"seed {arguments.seed}: {summary(outcome)}\n")
     if outcome.wrong:
-        sys.exit(
-            f"{len(outcome.wrong)} things are wrong; play it again with --seed {arguments.seed}"
-        )
-    sys.stdout.write("Everything arrived as it should.\n")
+        sys.exit(1)
+
+
+def summary(outcome: Outcome) -> str:
+    """What became of it, on one line."""
+    verdict = f"{len(outcome.wrong)} WRONG" if outcome.wrong else "all as it should be"
+    return (
+        f"{verdict}; {outcome.sent:,} events sent and {outcome.repeats_sent:,} of them again, "
+        f"{outcome.kills} kills, {outcome.arrived:,} arrived, {outcome.arrived_twice:,} of them "
+        f"twice of {outcome.listed:,} listed as possible, {outcome.seconds_whole:,.0f} s "
+        f"({outcome.sent / outcome.seconds_sending:,.0f} a second coming in)"
+    )
 
 
 if __name__ == "__main__":

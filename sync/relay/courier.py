@@ -188,6 +188,11 @@ class Courier:
         except Exception as problem:
             logger.exception("relay destination=%s sending", self._destination.settings.name)
             exchange = Exchange(Verdict.UNCLEAR, trouble=type(problem).__name__)
+        if exchange.verdict is Verdict.DENIED:
+            # Somebody has to mend that; nothing else that can happen here needs a person at once.
+            logger.error(
+                "relay destination=%s paused=%s", self._destination.settings.name, exchange.trouble
+            )
         for attempt in range(1, SETTLE_ATTEMPTS + 1):
             try:
                 settled = await self._settle(claim, exchange)

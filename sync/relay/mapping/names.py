@@ -141,6 +141,6 @@ def customer_trouble(customer: str) -> str | None:
         return "is one of the words that MoEngage never takes as a customer"
     if len(customer) > CUSTOMER_CHARACTERS_MAX:
         return f"has more than {CUSTOMER_CHARACTERS_MAX} characters"
-    if any(unicodedata.category(one) == "Cc" for one in customer):
+    if not customer.isprintable() and any(unicodedata.category(one) == "Cc" for one in customer):
         return "has control characters"
     return None
