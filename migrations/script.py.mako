@@ -2,7 +2,8 @@
 
 What a revision must do, and this one does (delete what does not apply):
 
-* run beside the old code: add first; remove in a later revision, when nothing uses it any more;
+* run beside the old code: add first; remove in a later revision, when nothing uses it any more
+  (a test looks; what can't be done so says how to roll services in a paragraph "Not beside the old code: …");
 * hold no lock for long: fill new columns in batches, add constraints NOT VALID and validate them afterwards, create
   indexes on full tables CONCURRENTLY (`with op.get_context().autocommit_block():`);
 * declare each new table with `facts` or `state` of `migrations.privileges`.
