@@ -17,9 +17,11 @@ TO_WORK := $(VENV)/installed-to-work
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKER := uv==0.13.8
 
-# One test process a core, but no more than the test server has room for.
-WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 8 ? 8 : n)))
+# Two test processes a core, since many tests wait, but no more than the test server has room for.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
+# Each of those processes would compile all tests anew where Python is told to keep nothing.
+unexport PYTHONDONTWRITEBYTECODE
 
 ##@ Use
 
@@ -36,7 +38,8 @@ serve: $(TO_RUN) ## Run the service as pointmaster.toml says
 .PHONY: test
 test: $(TO_WORK) ## Run all tests on PostgreSQL 18, then those that touch the database on 16
 	POINTMASTER_TEST_POSTGRES=18 $(PYTEST) -m "not soak"
-	POINTMASTER_TEST_POSTGRES=16 $(PYTEST) -m "database and not soak"
+	POINTMASTER_TEST_POSTGRES=16 $(PYTEST) -m "database and not any_postgres and not soak" \
+	  --ignore tests/unit
 
 .PHONY: bench
 bench: $(TO_WORK) ## Measure, each question beside its control; NAME=… asks one, SIZE=0.1 a tenth

@@ -3,7 +3,11 @@
 One server, of the major version named by `POINTMASTER_TEST_POSTGRES` (18 by default), is shared by
 all of pytest's worker processes and gone when the run ends, however it ends. The first to need it
 migrates a template, and each test's database is a copy of that: a few milliseconds instead of a
-migration. Whatever uses one of these databases is marked `database`.
+migration. Whatever uses one of these databases is marked `database`, and runs on every version
+unless it is marked `any_postgres` too.
+
+What a run writes lies in memory where there is room for it: hundreds of databases are copied and
+dropped, and on a disk that alone takes minutes. What survives a kill of processes is the same.
 """
 
 import fcntl
@@ -12,7 +16,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,15 +38,46 @@ settings.load_profile("pointmaster")
 
 PREFIX = "pointmaster-tests-"
 STOP_SECONDS_MAX = 15.0
+OLD_SECONDS = 6 * 3600.0
+TMPDIR = os.environ.get("TMPDIR", "")
+"""Where temporary files are to be, if somebody said so; then neither more nor less is done."""
+
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES_MIN = 6_000_000_000
+"""What must be free for a run to use memory: several times of what it was seen to take."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
     if workerinput is None:
         end_what_killed_runs_left()
-        config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix=PREFIX))
+        place = place_of_run(config)
+        config.stash[FOLDER] = folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+        # What a few tests leave is perhaps looked into; where many run, nobody does.
+        is_large = bool(getattr(config.option, "numprocesses", None))
+        if place is not None and is_large and config.option.basetemp is None:
+            config.option.basetemp = str(folder / "of_tests")
     else:
         config.stash[FOLDER] = Path(workerinput["run_folder"])
+
+
+def place_of_run(config: pytest.Config) -> Path | None:
+    """Memory, if it is roomy enough and programs may lie there; else wherever is usual."""
+    is_long = config.option.markexpr == "soak"
+    if is_long or TMPDIR or not os.access(MEMORY, os.W_OK | os.X_OK):
+        return None
+    found = os.statvfs(MEMORY)
+    free = min(found.f_bavail * found.f_frsize, memory_available())
+    return MEMORY if free >= MEMORY_BYTES_MIN and not found.f_flag & os.ST_NOEXEC else None
+
+
+def memory_available() -> int:
+    """Bytes the machine could give away now, as Linux estimates it; 0 where it does not."""
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -65,12 +100,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def end_what_killed_runs_left() -> None:
-    """A run killed with all its workers can't stop its server; the next run does."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/postgres"):
-        ours = folder.stat().st_uid == os.geteuid()
-        if ours and not is_free(folder / "alive.lock") and is_free(folder / "users.lock"):
-            prepare(folder, major=MAJOR).stop()
-            shutil.rmtree(folder.parent)
+    """A run killed with all its workers can't clean up after itself; the next run does."""
+    for place in (Path(TMPDIR),) if TMPDIR else (MEMORY, Path(tempfile.gettempdir())):
+        for folder in place.glob(f"{PREFIX}*/postgres"):
+            with suppress(FileNotFoundError):  # another run that starts now was quicker
+                ours = folder.stat().st_uid == os.geteuid() and is_free(folder / "users.lock")
+                is_old = time.time() - folder.stat().st_mtime > OLD_SECONDS
+                if ours and (is_old or not is_free(folder / "alive.lock")):
+                    prepare(folder, major=MAJOR).stop()
+                    shutil.rmtree(folder.parent)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

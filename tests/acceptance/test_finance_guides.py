@@ -76,10 +76,12 @@ def commands(database: Database, tmp_path: Path) -> Commands:
     return Commands(tmp_path, database)
 
 
+@pytest.mark.any_postgres
 def test_the_guide_to_importing_is_followed(commands: Commands) -> None:
     assert follow(commands, "importing.md") > 5
 
 
+@pytest.mark.any_postgres
 def test_the_guide_to_finance_is_followed(commands: Commands) -> None:
     """Its example, told at its end, is there from the beginning."""
     [example] = [one for one in blocks("finance.md") if one.said == "january.history.csv"]

@@ -46,7 +46,14 @@ def interrupted(
     run = subprocess.Popen(
         [
             *(sys.executable, "-m", "pytest", "-q", "-n", str(workers)),
-            *("-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider"),
+            *(
+                "-c",
+                str(ROOT / "pyproject.toml"),
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "no:schemathesis",
+            ),
             # The long test lies elsewhere, so that no other run collects it, and borrows ours.
             *("-p", "tests.conftest", str(test)),
         ],

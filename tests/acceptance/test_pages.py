@@ -26,6 +26,7 @@ QUIET = [
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.any_postgres,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
     pytest.mark.asyncio(loop_scope="module"),
 ]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import pytest
 
 from api.configuration import load
 from ledger.postgres import Database
@@ -24,7 +25,6 @@ from sync.relay.intake import Reason
 from sync.relay.options import DestinationOptions, RetentionOptions
 from sync.relay.vendors.protocol import Vendor
 from tests.doors.commands import CONFIGURATION, Commands
-from tests.relaying.stage import ONCE_IS_ENOUGH
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "relay.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^( *)```(\w+)(?: (\S+))?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -114,7 +114,7 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
-@ONCE_IS_ENOUGH
+@pytest.mark.any_postgres
 def test_the_guide_is_followed(database: Database, tmp_path: Path) -> None:
     with launched("moengage") as moengage:
         port = free_port()

@@ -11,7 +11,6 @@ from typing import Any
 import asyncpg
 import httpx
 import msgspec
-import pytest
 
 from api.configuration import Configuration
 from api.relay import open_relay, relay_connections
@@ -27,17 +26,11 @@ from sync.relay.options import RelayOptions
 from sync.relay.relay import Receipt, Relay
 from sync.relay.settings import RelaySecrets, RelaySettings, problems, settings_of
 from sync.secret import Secret
-from tests.conftest import MAJOR
 from tests.doors.house import configuration_of
 
 WORKSPACE = "sandbox-workspace"
 BASIC = "Basic " + base64.b64encode(b"vendor:test-secret").decode()
 TENANTS = {"acme": (1, 2, 3), "other": (1,)}
-
-ONCE_IS_ENOUGH = pytest.mark.skipif(
-    MAJOR != 18, reason="once is enough: the same statements are tried on each version elsewhere"
-)
-"""For tests of channels, commands and clocks, whichever PostgreSQL is below."""
 
 QUICK = {
     # What takes minutes in life takes moments here.

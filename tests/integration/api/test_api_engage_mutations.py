@@ -22,6 +22,7 @@ SEED = 20261121
     "count",
     [1000, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(1200)])],
 )
+@pytest.mark.any_postgres
 async def test_spoilt_messages_are_refused_or_set_aside_without_a_word(
     postgres: Server, pytestconfig: pytest.Config, count: int
 ) -> None:

@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pytest
+
 from ledger.postgres import Database, connect
 from tests.following.program import Sandbox, member, open_program
 from tests.following.pusher import fast_clock
@@ -16,6 +18,7 @@ SEED = 20261121
 KILLS = 6
 
 
+@pytest.mark.any_postgres
 async def test_replicas_killed_again_and_again_leave_engage_with_the_newest_totals(
     database: Database, engage: Sandbox, engage_address: str
 ) -> None:

@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 from api.command_line import main
 from ledger.postgres import Database
 from tests.relaying.samples import PASSKIT_INSTALLED, PUNCHH_REDEEMABLE, PUNCHH_REWARD
-from tests.relaying.stage import ONCE_IS_ENOUGH, basic, open_stage, relay_settings
+from tests.relaying.stage import basic, open_stage, relay_settings
 
-pytestmark = ONCE_IS_ENOUGH
+pytestmark = pytest.mark.any_postgres
 
 CONFIGURATION = """
 [tenants.acme]

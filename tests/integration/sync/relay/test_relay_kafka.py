@@ -15,9 +15,9 @@ from sync.relay.options import KafkaOptions
 from sync.relay.register import SourceRecord
 from sync.relay.storing import Stored
 from tests.relaying.broker import TOPIC, Broker, broker
-from tests.relaying.stage import ONCE_IS_ENOUGH, Stage, open_stage, relay_settings, until
+from tests.relaying.stage import Stage, open_stage, relay_settings, until
 
-pytestmark = ONCE_IS_ENOUGH
+pytestmark = pytest.mark.any_postgres
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from ledger.postgres import Database
 from sync.relay.channels.sftp import Fetched, PickUp
 from sync.relay.intake import EventState, Reason
 from tests.relaying.folder import PASSWORD, USER, Folder, served
-from tests.relaying.stage import ONCE_IS_ENOUGH, Stage, open_stage, relay_settings
+from tests.relaying.stage import Stage, open_stage, relay_settings
 
-pytestmark = ONCE_IS_ENOUGH
+pytestmark = pytest.mark.any_postgres
 
 HEADER = "event_id,event_type,customer_id,points"
 

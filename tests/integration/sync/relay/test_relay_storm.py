@@ -7,13 +7,12 @@ import pytest
 from ledger.postgres import Database
 from sandbox.launch import launched
 from tests.relay_soak import UNLIMITED
-from tests.relaying.stage import ONCE_IS_ENOUGH
 from tests.relaying.storm import Size, Storm
 
 SEED = 20_261_121
 
 
-@ONCE_IS_ENOUGH
+@pytest.mark.any_postgres
 async def test_nothing_is_lost_or_doubled_in_a_storm(database: Database, tmp_path: Path) -> None:
     with launched("moengage", *UNLIMITED) as moengage:
         size = Size(events=1500, customers=150, kill_seconds=4)

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle, pairwise
 from typing import Any
 
+import pytest
+
 from ledger.identity import uuid7
 from ledger.postgres import Database
 from sync.relay.claiming import Claim, Claimer
 from sync.relay.intake import EventState, Reason
 from tests.relaying.stage import (
-    ONCE_IS_ENOUGH,
     WORKSPACE,
     Stage,
     basic,
@@ -21,7 +22,7 @@ from tests.relaying.stage import (
     until,
 )
 
-pytestmark = ONCE_IS_ENOUGH
+pytestmark = pytest.mark.any_postgres
 
 
 def visit(number: int, customer: str = "cust-1001", **more: Any) -> dict[str, Any]:
@@ -39,7 +40,7 @@ async def claimed_and_lost(stage: Stage) -> None:
     claimer = Claimer(stage.relay.register, destination)
     now = datetime.now(UTC)
     async with stage.pool.acquire() as connection, connection.transaction():
-        found, _ = await claimer.claim(connection, uuid7(now, os.urandom(10)), now)
+        found, *_ = await claimer.claim(connection, uuid7(now, os.urandom(10)), now)
         assert isinstance(found, Claim)
         await connection.execute(
             "update relay.bulk set lease_until = $1", now - timedelta(seconds=1)
@@ -194,7 +195,7 @@ async def test_the_rate_holds_over_all_replicas(database: Database, moengage: st
         while sent < 200:
             async with stage.pool.acquire() as connection, connection.transaction():
                 bulk = uuid7(now, os.urandom(10))
-                found, _ = await next(replicas).claim(connection, bulk, now)
+                found, *_ = await next(replicas).claim(connection, bulk, now)
             if isinstance(found, Claim):
                 begun.append(now + found.wait)
                 sent += len(found.events)
