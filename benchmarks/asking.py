@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 HEAD_END: Final = b"\r\n\r\n"
 LENGTH: Final = b"content-length:"
 
+ASK_SECONDS_MAX: Final = 600.0
+"""How long one round may take: a server that no longer answers ends it."""
+
 
 class UnexpectedAnswerError(RuntimeError):
     """An answer that was not a success: the figure would mean nothing."""
@@ -126,7 +129,8 @@ async def ask(address: str, requests: Sequence[bytes], callers: int) -> Asked:
 
     try:
         started = perf_counter()
-        await asyncio.gather(*(call(caller) for caller in connected))
+        async with asyncio.timeout(ASK_SECONDS_MAX):
+            await asyncio.gather(*(call(caller) for caller in connected))
         seconds = perf_counter() - started
     finally:
         for caller in connected:
