@@ -49,7 +49,9 @@ UNIT_TESTS: Final = tuple(map(str, sorted((TESTS / "unit" / "ledger").glob("test
 EXAMPLES: Final = str(TESTS / "simulation" / "test_worked_examples.py")
 HISTORIES: Final = str(TESTS / "simulation" / "test_histories.py")
 
-WITHOUT_DATABASE: Final = ("-m", "not soak", "-k", "not stored")
+WITHOUT_DATABASE: Final = ("-m", "not soak", "-k", "not stored and not in_the_model")
+"""Nor what asks the model alone."""
+
 QUIETLY: Final = ("-q", "-x", "--no-header", "-p", "no:cacheprovider")
 PLUGINS: Final = ("_hypothesis_pytestplugin", "pytest_asyncio.plugin", "pytest_timeout")
 ALREADY_IMPORTED: Final = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
@@ -145,8 +147,15 @@ def tried(mutants: Sequence[Mutant], processes: int) -> Iterator[tuple[Mutant, b
 @click.option("--seed", type=int, default=1, show_default=True, help="What the sample is drawn by.")
 @click.option("--processes", type=click.IntRange(1, 16), default=2, show_default=True)
 @click.option("--least", type=float, default=90.0, show_default=True, help="Per cent to notice.")
+@click.option("--each", is_flag=True, help="Say of each mutant what became of it.")
 def main(
-    modules: tuple[str, ...], sample: int | None, seed: int, processes: int, least: float
+    modules: tuple[str, ...],
+    *,
+    sample: int | None,
+    seed: int,
+    processes: int,
+    least: float,
+    each: bool,
 ) -> None:
     """Make small mistakes in the rooms that decide, and count those that no test notices."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -169,7 +178,8 @@ def main(
         for mutant, survived in tried(chosen, processes):
             if survived:
                 found.append(mutant)
-                click.echo(f"survived: {mutant}")
+            if survived or each:
+                click.echo(f"{'survived' if survived else 'noticed'}: {mutant}")
             bar.update(1)
     killed = 100 * (len(chosen) - len(found)) / max(1, len(chosen))
     which = f"all {len(chosen):,}" if sample is None else f"{len(chosen):,} of {len(able):,}"
