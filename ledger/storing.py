@@ -1,4 +1,4 @@
-"""Storing what a batch wrote: one statement or stream a table, whatever the batch's size.
+"""Storing what a batch wrote: in one statement or one a table, whatever the batch's size.
 
 The one hard idea: nothing here computes. Facts are inserted as the book wrote them; holders,
 accounts and lots are set to the state the book left them in, which their lock makes safe.
@@ -12,10 +12,10 @@ from ledger.book import Entry
 from ledger.connection import Connection
 from ledger.facts import LotIssue
 from ledger.identity import DefinitionId, HolderId
-from ledger.inserting import Insertion
 from ledger.kinds import LedgerAccount
 from ledger.outbox import OutboxRow
-from ledger.state import AccountState, HolderState, LotState
+from ledger.state import HolderState, LotState
+from ledger.writing import Rows, claims, inserts, updates, write
 
 
 class ContactRacedError(Exception):
@@ -24,10 +24,6 @@ class ContactRacedError(Exception):
 
 class KeyRacedError(Exception):
     """Another posting booked one of the keys for another holder meanwhile: begin again."""
-
-
-class LostRowError(RuntimeError):
-    """A row that was loaded under its holder's lock is gone: nothing of the batch is booked."""
 
 
 OPEN_CONTACTS = """
@@ -46,93 +42,74 @@ OPEN_CONTACTS = """
     select asked.holder_id, asked.tenant_id, asked.salt from asked join opened using (holder_id)
 """
 
-INSERT_TRANSACTIONS = Insertion(
+TRANSACTIONS = inserts(
     tables.transaction,
     "holder_id number id effective_at recorded_at occurred_at amount net reverses linked "
     "hold_expires_at part whole available_after pending_after held_after debt_after definition_id "
     "kind source texts_hash hash idempotency_key description reference actor",
 )
 
-INSERT_TRANSFERS = Insertion(
+TRANSFERS = inserts(
     tables.transfer,
     "holder_id number amount effective_at recorded_at line definition_id debit credit",
 )
 
-INSERT_ALLOCATIONS = Insertion(tables.allocation, "holder_id number amount lot line place")
+ALLOCATIONS = inserts(tables.allocation, "holder_id number amount lot line place")
 
-INSERT_LOTS = Insertion(
+LOTS = inserts(
     tables.lot,
     "holder_id lot line definition_id number issued remaining lapsed effective_at "
     "first_valid_from first_valid_to valid_from valid_to term active origin_holder origin_lot",
 )
 
-UPDATE_LOTS = """
-    -- Index: lot_pk; no indexed column changes.
-    update ledger.lot set remaining = new.remaining, lapsed = new.lapsed, active = new.active,
-        valid_from = new.valid_from, valid_to = new.valid_to, term = new.term
-    from unnest(
-        $1::uuid[], $2::integer[], $3::bigint[], $4::bigint[], $5::boolean[], $6::timestamptz[],
-        $7::timestamptz[], $8::smallint[]
-    ) as new (holder_id, lot, remaining, lapsed, active, valid_from, valid_to, term)
-    where lot.holder_id = new.holder_id and lot.lot = new.lot
-"""
+LOTS_CHANGED = updates(
+    tables.lot,
+    "holder_id lot",
+    "remaining lapsed active valid_from valid_to term",
+    note="Index: lot_pk; no indexed column changes.",
+)
 
-INSERT_ACCOUNTS = Insertion(
+ACCOUNTS = inserts(
     tables.account,
     "holder_id definition_id available pending held debt debt_since last_effective_at next_due_at "
     "closed",
 )
 
-UPDATE_ACCOUNTS = """
-    -- Index: account_pk.
-    update ledger.account set available = new.available, pending = new.pending, held = new.held,
-        debt = new.debt, debt_since = new.debt_since, last_effective_at = new.last_effective_at,
-        next_due_at = new.next_due_at, closed = new.closed
-    from unnest(
-        $1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-        $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::boolean[]
-    ) as new (
-        holder_id, definition_id, available, pending, held, debt, debt_since, last_effective_at,
-        next_due_at, closed
-    )
-    where account.holder_id = new.holder_id and account.definition_id = new.definition_id
-"""
+ACCOUNTS_CHANGED = updates(
+    tables.account,
+    "holder_id definition_id",
+    "available pending held debt debt_since last_effective_at next_due_at closed",
+    note="Index: account_pk.",
+)
 
-UPDATE_HOLDERS = """
-    -- Index: holder_pk; no indexed column changes.
-    update ledger.holder set number = new.number, head = new.head,
-        last_recorded_at = new.last_recorded_at, last_lot = new.last_lot
-    from unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::timestamptz[], $5::integer[])
-        as new (id, number, head, last_recorded_at, last_lot)
-    where holder.id = new.id
-"""
+HEADS = updates(
+    tables.holder,
+    "id",
+    "number head last_recorded_at last_lot",
+    note="Index: holder_pk; no indexed column changes.",
+)
 
-INSERT_KEYS = """
-    -- In one order, so that two postings with the same keys never wait in a circle.
-    insert into ledger.idempotency (key_hash, holder_id, number, fingerprint)
-    select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[])
-        as new (key_hash, holder_id, number, fingerprint)
-    order by key_hash
-    on conflict do nothing
-"""
+KEYS = claims(
+    tables.idempotency, "key_hash holder_id number fingerprint", "key_hash", KeyRacedError
+)
 
-INSERT_TERMS = Insertion(tables.term, "holder_id lot term number valid_from valid_to")
+TERMS = inserts(tables.term, "holder_id lot term number valid_from valid_to")
 
-INSERT_HOLDS = Insertion(tables.hold, "holder_id number definition_id expires_at ended_by")
+HOLDS = inserts(tables.hold, "holder_id number definition_id expires_at ended_by")
 
-END_HOLDS = """
-    -- Index: hold_pk. A trigger refuses a second end.
-    update ledger.hold set ended_by = new.ended_by
-    from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as new (holder_id, number, ended_by)
-    where hold.holder_id = new.holder_id and hold.number = new.number
-"""
+HOLDS_ENDED = updates(
+    tables.hold,
+    "holder_id number",
+    "ended_by",
+    note="A trigger refuses a second end. Index: hold_pk.",
+)
 
-INSERT_ROLLUPS = Insertion(
+ROLLUPS = inserts(
     tables.rollup,
     "definition_id account effective_hour recorded_hour amount",
 )
 
-INSERT_OUTBOX = Insertion(tables.outbox, "consumer holder_id definition_id number")
+OUTBOX = inserts(tables.outbox, "consumer holder_id definition_id number")
 
 
 async def store(
@@ -147,14 +124,29 @@ async def store(
     another posting meanwhile: the transaction is to be rolled back and begun again.
     """
     await _open_contacts(connection, holders)
-    await _store_transactions(connection, entries)
-    await _store_transfers(connection, entries)
-    await _store_lots(connection, entries, holders)
-    await _store_holds(connection, entries, holders)
-    await _store_accounts(connection, holders)
-    await _store_rollups(connection, entries)
-    await INSERT_OUTBOX.insert(connection, outbox)
-    await _store_keys(connection, entries)
+    transfers, allocations = _transfer_rows(entries)
+    issued, changed = _lot_rows(entries, holders)
+    placed, ended = _hold_rows(holders)
+    opened, standing = _account_rows(holders)
+    await write(
+        connection,
+        (
+            (TRANSACTIONS, [_transaction_row(entry) for entry in entries]),
+            (TRANSFERS, transfers),
+            (ALLOCATIONS, allocations),
+            (LOTS, issued),
+            (LOTS_CHANGED, changed),
+            (TERMS, _term_rows(entries)),
+            (HOLDS, placed),
+            (HOLDS_ENDED, ended),
+            (ACCOUNTS, opened),
+            (ACCOUNTS_CHANGED, standing),
+            (HEADS, _head_rows(holders)),
+            (ROLLUPS, [(*place, amount) for place, amount in rollups(entries).items()]),
+            (OUTBOX, outbox),
+            (KEYS, _key_rows(entries)),
+        ),
+    )
 
 
 async def _open_contacts(connection: Connection, holders: Mapping[HolderId, HolderState]) -> None:
@@ -169,29 +161,20 @@ async def _open_contacts(connection: Connection, holders: Mapping[HolderId, Hold
             raise ContactRacedError
 
 
-async def _update(connection: Connection, statement: str, rows: Sequence[Sequence[object]]) -> None:
-    """Set rows to their new state; every one must be there to be set."""
-    status: str = await connection.execute(statement, *zip(*rows, strict=True))
-    if status != f"UPDATE {len(rows)}":
-        raise LostRowError(f"{status} of {len(rows)} rows: {statement.strip()}")
+def _transaction_row(entry: Entry) -> tuple[object, ...]:
+    told, after, texts = entry.transaction, entry.transaction.after, entry.transaction.texts
+    return (
+        told.holder, told.number, told.id, told.effective_at, told.recorded_at,
+        told.occurred_at, told.amount, told.net, told.reverses, told.linked,
+        told.hold_expires_at, told.part, told.whole,
+        after.available, after.pending, after.held, after.debt, told.definition, told.kind,
+        told.source, entry.texts_hash, entry.hash, texts.idempotency_key, texts.description,
+        texts.reference, texts.actor,
+    )  # fmt: skip
 
 
-async def _store_transactions(connection: Connection, entries: Sequence[Entry]) -> None:
-    rows = []
-    for entry in entries:
-        told, after, texts = entry.transaction, entry.transaction.after, entry.transaction.texts
-        rows.append((
-            told.holder, told.number, told.id, told.effective_at, told.recorded_at,
-            told.occurred_at, told.amount, told.net, told.reverses, told.linked,
-            told.hold_expires_at, told.part, told.whole,
-            after.available, after.pending, after.held, after.debt, told.definition, told.kind,
-            told.source, entry.texts_hash, entry.hash, texts.idempotency_key, texts.description,
-            texts.reference, texts.actor,
-        ))  # fmt: skip
-    await INSERT_TRANSACTIONS.insert(connection, rows)
-
-
-async def _store_transfers(connection: Connection, entries: Sequence[Entry]) -> None:
+def _transfer_rows(entries: Sequence[Entry]) -> tuple[Rows, Rows]:
+    """Transfers, and which lots their points belong to."""
     transfers: list[tuple[object, ...]] = []
     allocations: list[tuple[object, ...]] = []
     for entry in entries:
@@ -205,21 +188,19 @@ async def _store_transfers(connection: Connection, entries: Sequence[Entry]) -> 
                 (told.holder, told.number, part.amount, part.lot, line, place)
                 for place, part in enumerate(parts, start=1)
             ]
-    await INSERT_TRANSFERS.insert(connection, transfers)
-    await INSERT_ALLOCATIONS.insert(connection, allocations)
+    return transfers, allocations
 
 
-async def _store_lots(
-    connection: Connection,
-    entries: Sequence[Entry],
-    holders: Mapping[HolderId, HolderState],
-) -> None:
-    new: list[tuple[object, ...]] = []
+def _lot_rows(
+    entries: Sequence[Entry], holders: Mapping[HolderId, HolderState]
+) -> tuple[Rows, Rows]:
+    """Lots that were issued, and older ones that changed."""
+    issued = []
     for entry in entries:
         told = entry.transaction
         for issue in told.lots:
             lot = holders[told.holder].accounts[told.definition].lots[issue.lot]
-            new.append(_new_lot(told.holder, told.number, issue, lot))
+            issued.append(_new_lot(told.holder, told.number, issue, lot))
     changed = [
         (holder.id, lot.lot, lot.remaining, lot.lapsed, lot.active, lot.valid_from, lot.valid_to,
          lot.term)
@@ -228,9 +209,7 @@ async def _store_lots(
         for lot in account.lots.values()
         if lot.changed and not lot.is_new
     ]  # fmt: skip
-    await INSERT_LOTS.insert(connection, new)
-    if changed:
-        await _update(connection, UPDATE_LOTS, changed)
+    return issued, changed
 
 
 def _new_lot(holder: HolderId, number: int, issue: LotIssue, lot: LotState) -> tuple[object, ...]:
@@ -242,18 +221,17 @@ def _new_lot(holder: HolderId, number: int, issue: LotIssue, lot: LotState) -> t
     )  # fmt: skip
 
 
-async def _store_holds(
-    connection: Connection,
-    entries: Sequence[Entry],
-    holders: Mapping[HolderId, HolderState],
-) -> None:
-    terms = [
+def _term_rows(entries: Sequence[Entry]) -> Rows:
+    return [
         (entry.transaction.holder, term.lot, term.term, entry.transaction.number, term.valid_from,
          term.valid_to)
         for entry in entries
         for term in entry.transaction.terms
     ]  # fmt: skip
-    await INSERT_TERMS.insert(connection, terms)
+
+
+def _hold_rows(holders: Mapping[HolderId, HolderState]) -> tuple[Rows, Rows]:
+    """Holds that were placed, and older ones that ended."""
     placed: list[tuple[object, ...]] = []
     ended: list[tuple[object, ...]] = []
     for holder in holders.values():
@@ -265,50 +243,37 @@ async def _store_holds(
                     ))  # fmt: skip
                 elif hold.changed:
                     ended.append((holder.id, hold.number, hold.ended_by))
-    await INSERT_HOLDS.insert(connection, placed)
-    if ended:
-        await _update(connection, END_HOLDS, ended)
+    return placed, ended
 
 
-async def _store_accounts(connection: Connection, holders: Mapping[HolderId, HolderState]) -> None:
+def _account_rows(holders: Mapping[HolderId, HolderState]) -> tuple[Rows, Rows]:
+    """Accounts that were opened, and older ones that changed."""
     opened: list[tuple[object, ...]] = []
     changed: list[tuple[object, ...]] = []
     for holder in holders.values():
         for account in holder.accounts.values():
             if account.changed:
-                (opened if account.is_new else changed).append(_account_row(holder.id, account))
-    await INSERT_ACCOUNTS.insert(connection, opened)
-    if changed:
-        await _update(connection, UPDATE_ACCOUNTS, changed)
-    heads = [
+                (opened if account.is_new else changed).append((
+                    holder.id, account.definition, account.available, account.pending, account.held,
+                    account.debt, account.debt_since, account.last_effective_at,
+                    account.next_due_at, account.closed,
+                ))  # fmt: skip
+    return opened, changed
+
+
+def _head_rows(holders: Mapping[HolderId, HolderState]) -> Rows:
+    return [
         (holder.id, holder.number, holder.head, holder.last_recorded_at, holder.last_lot)
         for holder in holders.values()
     ]
-    await _update(connection, UPDATE_HOLDERS, heads)
 
 
-def _account_row(holder: HolderId, account: AccountState) -> tuple[object, ...]:
-    return (
-        holder, account.definition, account.available, account.pending, account.held, account.debt,
-        account.debt_since, account.last_effective_at, account.next_due_at, account.closed,
-    )  # fmt: skip
-
-
-async def _store_keys(connection: Connection, entries: Sequence[Entry]) -> None:
-    keys = [
+def _key_rows(entries: Sequence[Entry]) -> Rows:
+    return [
         (entry.key, entry.transaction.holder, entry.transaction.number, entry.fingerprint)
         for entry in entries
         if entry.key is not None
     ]
-    if not keys:
-        return
-    if await connection.execute(INSERT_KEYS, *zip(*keys, strict=True)) != f"INSERT 0 {len(keys)}":
-        raise KeyRacedError
-
-
-async def _store_rollups(connection: Connection, entries: Sequence[Entry]) -> None:
-    rows = [(*place, amount) for place, amount in rollups(entries).items()]
-    await INSERT_ROLLUPS.insert(connection, rows)
 
 
 RollupPlace = tuple[DefinitionId, LedgerAccount, datetime, datetime]

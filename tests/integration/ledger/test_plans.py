@@ -22,6 +22,7 @@ from ledger import (
 )
 from ledger.connection import Connection
 from ledger.postgres import connect
+from ledger.writing import Part
 from sync.engage import points_logs
 from tests.bookkeeping.desk import Desk
 
@@ -114,6 +115,8 @@ def statements(module: ModuleType) -> Iterator[tuple[str, str]]:
     for name, text in vars(module).items():
         if name.isupper() and isinstance(text, str) and "-- " in text and "Index:" in text:
             yield f"{module.__name__}.{name}", text
+        elif isinstance(text, Part) and text.note:
+            yield f"{module.__name__}.{name}", f"-- {text.note}\n{text.text()}"
 
 
 def named_indexes(statement: str) -> set[str]:
