@@ -27,6 +27,8 @@ from tests.doors.engaged import ENCRYPTION_KEY, SIGNING_SECRET
 from tests.following.program import Sandbox
 from tests.unit.sync.engage.test_engage_contract_page import names
 
+pytestmark = pytest.mark.any_postgres
+
 GUIDE = (Path(__file__).parents[2] / "docs" / "engage.md").read_text(encoding="utf-8")
 CONTACT = UUID("1dfe06cd-a1be-4423-8ed4-afd900d998aa")
 OTHER = UUID("1dfe06cd-a1be-4423-8ed4-afd900d998ab")

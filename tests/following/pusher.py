@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from ledger.postgres import Database
+from sync.engage.settings import Mode
 from tests.following.program import Program, open_program
 
 SPEED = 40
@@ -33,7 +34,7 @@ async def replica(program: Program) -> None:
             print(type(error).__name__, flush=True)  # noqa: T201 - the same
 
 
-async def main(dsn: str, address: str, base: datetime) -> None:
+async def main(dsn: str, address: str, base: datetime, mode: Mode) -> None:
     database = Database(
         dsn_owner=dsn,
         dsn_service=dsn,
@@ -43,9 +44,11 @@ async def main(dsn: str, address: str, base: datetime) -> None:
         single_role=False,
     )
     async with AsyncExitStack() as stack:
-        program = await open_program(database, address, stack, lambda: fast_clock(base))
+        program = await open_program(database, address, stack, lambda: fast_clock(base), mode)
         await replica(program)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], datetime.fromisoformat(sys.argv[3])))
+    asyncio.run(
+        main(sys.argv[1], sys.argv[2], datetime.fromisoformat(sys.argv[3]), Mode(sys.argv[4]))
+    )

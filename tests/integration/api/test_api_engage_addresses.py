@@ -8,6 +8,8 @@ from sync.engage.settings import LogAuthentication, PointsLogOptions, WebhookOpt
 from tests.doors.engaged import HOOK, LOG_SECRET, adjustment, engaged, settings_of, signed
 from tests.doors.house import House, problem
 
+pytestmark = pytest.mark.any_postgres
+
 LISTED = {"X-Forwarded-For": "52.215.16.239"}
 SECRET = {"X-Api-Key": LOG_SECRET}
 

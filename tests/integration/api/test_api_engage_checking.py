@@ -23,7 +23,7 @@ from tests.doors.engaged import LOG_SECRET, SIGNING_SECRET, engaged, settings_of
 from tests.doors.house import House
 from tests.following.program import Sandbox
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.any_postgres]
 
 NEW_SECRET = "whsec_bmV3IHNlY3JldCBvZiB0aGUgdGVzdHM="
 NEW_KEY = "NewerKeyNewerKeyNewerKeyNewerKey"

@@ -21,6 +21,8 @@ from tests.doors.commands import CONFIGURATION, Commands
 from tests.doors.engaged import ENCRYPTION_KEY, SIGNING_SECRET, adjustment, encrypted, signed
 from tests.following.program import member
 
+pytestmark = pytest.mark.any_postgres
+
 ENGAGE = """
 [tenants.acme.engage]
 base_url = "https://acme.voyado.com"

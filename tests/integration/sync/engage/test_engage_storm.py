@@ -3,16 +3,13 @@
 import pytest
 
 from sync.engage.settings import Mode
-from tests.conftest import MAJOR
 from tests.following.histories import CONTACTS, at_one_time
 from tests.following.program import Program, Sandbox
 from tests.following.storm import FAULTS, LATE_FAULTS, QUICK, Storm, every_step
 
 SEED = 20_261_121
 
-pytestmark = pytest.mark.skipif(
-    MAJOR != 18, reason="once is enough: what the database does is tried elsewhere"
-)
+pytestmark = pytest.mark.any_postgres
 
 
 @pytest.fixture(params=list(Mode))
