@@ -114,7 +114,8 @@ def verify(
 ) -> None:
     """Recompute chains, numbers, balances and lots; exit status 1 if anything is not right.
 
-    Each finding names the holder and the transaction, account or lot.
+    Each finding names the holder and the transaction, account or lot. The chains cover all that is
+    booked; not the fingerprints beside idempotency keys, nor which contact a holder is.
     """
     if after is not None and resume is not None:
         raise click.UsageError("--after and --resume both say where to begin")

@@ -9,7 +9,7 @@ import pytest
 
 from api.importing import run
 from api.importing.rejects import writing_rejects
-from api.importing.run import Import
+from api.importing.run import WINDOW_ROWS, Import
 from api.importing.source import SourceError, open_source
 from api.importing.tally import Tally
 from ledger.policies import Policy, Span, Validity
@@ -246,3 +246,31 @@ async def test_rows_before_an_unreadable_place_are_booked(books: Desk, tmp_path:
         await imported(books, path, progress=lambda tally, _share: seen.append(tally))
     assert counts(seen[-1]) == (1, 1, 0, 0)
     assert await sums(books) == {"available": 5, "opening": -5}
+
+
+def memory() -> int:
+    """What this process has in memory now, in KiB."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+@pytest.mark.parametrize(("rows", "post"), [(24_000, False), (12_000, True)])
+async def test_memory_does_not_grow_with_the_file(
+    books: Desk, tmp_path: Path, rows: int, *, post: bool
+) -> None:
+    """What two windows take is what all take; every thousandth row is rejected."""
+    path = csv_of(
+        tmp_path / "many.csv",
+        "contactId,definitionId,amount",
+        (f"{member(number)},1,{number % 1000}" for number in range(rows)),
+    )
+    looks: list[int] = []
+    await imported(
+        books,
+        path,
+        rejects=tmp_path / "rejected.csv",
+        post=post,
+        progress=lambda _tally, _share: looks.append(memory()),
+    )
+    assert len(looks) == rows // WINDOW_ROWS
+    assert max(looks[1:]) - looks[1] < rows // 4, "KiB; a row that were kept would take one"
