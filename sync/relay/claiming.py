@@ -10,7 +10,7 @@ Mapping happens here and not on receipt, so a mended mapping holds for all that 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from ledger.connection import Connection
@@ -24,7 +24,7 @@ from sync.relay.mapping.lexicon import Learner, Lexicon
 from sync.relay.mapping.mapper import Mapped, Occurrence, Unmappable, mapped
 from sync.relay.mapping.packing import Piece, Room, packed
 from sync.relay.mapping.values import Value
-from sync.relay.register import DestinationRecord, Register
+from sync.relay.register import DestinationRecord, Register, SourceId
 from sync.relay.standing import Allowance
 from sync.relay.waiting import SetAside, WaitingEvent
 
@@ -95,11 +95,22 @@ class Nothing:
 
     Attributes:
         until: When it is worth looking again; `None` for soon.
-        set_aside: How many events were found that can't be sent.
     """
 
     until: datetime | None = None
-    set_aside: int = 0
+
+
+class Prepared(NamedTuple):
+    """What putting a request together came to.
+
+    Attributes:
+        memory: What to `remember` once the transaction is committed.
+        set_aside: By source, events that were found which can't be sent.
+    """
+
+    found: Claim | Nothing
+    memory: Lexicon | None = None
+    set_aside: tuple[SourceId, ...] = ()
 
 
 class Claimer:
@@ -119,46 +130,41 @@ class Claimer:
             1 if options.single else options.bulk_elements_max,
         )
 
-    async def claim(
-        self, connection: Connection, bulk: UUID, now: datetime
-    ) -> tuple[Claim | Nothing, Lexicon | None]:
+    async def claim(self, connection: Connection, bulk: UUID, now: datetime) -> Prepared:
         """Put the next request together, inside the caller's transaction.
 
         Args:
             connection: In a transaction.
             bulk: The request's id, should there be one.
             now: The wires' clock.
-
-        Returns:
-            The request, and what to `remember` once the transaction is committed.
         """
         number, options = self._destination.id, self._destination.settings.options
         found = await standing.read(connection, number)
         closed_until, free_at = found.standing.closed_until, found.free_at
         if closed_until is not None and closed_until > now:
-            return Nothing(closed_until), None
+            return Prepared(Nothing(closed_until))
         if free_at is not None and free_at > now + timedelta(seconds=AHEAD_SECONDS_MAX):
-            return Nothing(free_at - timedelta(seconds=AHEAD_SECONDS_MAX / 2)), None
+            return Prepared(Nothing(free_at - timedelta(seconds=AHEAD_SECONDS_MAX / 2)))
         lease = timedelta(seconds=options.answer_seconds + LEASE_MARGIN_SECONDS)
         room, customers_max = self._room, CUSTOMERS_MAX
         if found.standing.tries(options):
             if not await standing.may_try(connection, number, now, now + lease):
-                return Nothing(now + lease), None
+                return Prepared(Nothing(now + lease))
             room = Room(room.bytes_max, min(room.elements_max, TRIAL_ELEMENTS_MAX))
             customers_max = TRIAL_ELEMENTS_MAX
         elif options.single:
             customers_max = 1
         customers = await waiting.pick(connection, number, now, customers_max)
         if not customers:
-            return Nothing(), None
+            return Prepared(Nothing())
         chosen, writer = await self._choose(connection, customers, room, now)
         await waiting.set_aside(connection, writer.aside, now)
         await waiting.write_as_of(connection, number, _written(chosen))
         if writer.emptied:
             await waiting.end(connection, number, writer.emptied)
-        memory = self._learnt(writer.learner)
+        memory, aside = self._learnt(writer.learner), tuple(one.source for one in writer.aside)
         if not chosen:
-            return Nothing(set_aside=len(writer.aside)), memory
+            return Prepared(Nothing(), memory, aside)
         events = sum(piece.element.kind is ElementKind.EVENT for piece in chosen)
         wait = await standing.reserve(
             connection, number, now, events, len(chosen) - events, self._allowance
@@ -175,7 +181,7 @@ class Claimer:
             sum(len(piece.element.body) for piece in chosen),
         )
         await waiting.claim(connection, number, claim.customers, bulk)
-        return claim, memory
+        return Prepared(claim, memory, aside)
 
     def remember(self, lexicon: Lexicon | None) -> None:
         """Keep names in mind that were stored; to be called after the transaction."""
@@ -294,7 +300,7 @@ class _Writer:
         return [Piece(part, element, event.portion)]
 
     def _set_aside(self, event: WaitingEvent, reason: Reason, message: str) -> list[Piece[Part]]:
-        self.aside.append(SetAside(event.id, reason, message))
+        self.aside.append(SetAside(event.id, event.source, reason, message))
         return []
 
 

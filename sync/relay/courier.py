@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
@@ -51,7 +52,7 @@ class Courier:
         register: Register,
         destination: DestinationRecord,
         clock: Clock,
-        note: Callable[[Settled, int], None],
+        note: Callable[[Settled], None],
     ) -> None:
         """Make a courier.
 
@@ -60,7 +61,7 @@ class Courier:
             register: All sources.
             destination: Where it takes things.
             clock: The wires'.
-            note: Is told what became of events, and how many could not be sent.
+            note: Is told what became of events.
         """
         self._pool = pool
         self._register = register
@@ -168,14 +169,14 @@ class Courier:
             try:
                 async with connection.transaction():
                     bulk = uuid7(now, os.urandom(10))
-                    found, memory = await self._claimer.claim(connection, bulk, now)
+                    prepared = await self._claimer.claim(connection, bulk, now)
             except BaseException:
                 self._claimer.forget()
                 raise
-        self._claimer.remember(memory)
-        if isinstance(found, Nothing) and found.set_aside:
-            self._note(Settled(), found.set_aside)
-        return found
+        self._claimer.remember(prepared.memory)
+        if prepared.set_aside:
+            self._note(Settled(quarantined=dict(Counter(prepared.set_aside))))
+        return prepared.found
 
     async def _round(self, claim: Claim) -> None:
         """Send one request and settle it, whatever becomes of it."""
@@ -201,7 +202,7 @@ class Courier:
                 await asyncio.sleep(TROUBLE_SECONDS * attempt)
             else:
                 if settled is not None:
-                    self._note(settled, 0)
+                    self._note(settled)
                 return
 
     async def _settle(self, claim: Claim, exchange: Exchange) -> Settled | None:
@@ -223,4 +224,4 @@ class Courier:
                         connection, self._register, self._destination, bulk, now
                     )
                 if settled is not None:
-                    self._note(settled, 0)
+                    self._note(settled)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -325,10 +325,10 @@ class Relay:
         for courier in self.couriers.values():
             courier.wake()
 
-    def _noter(self, destination: DestinationId) -> Callable[[Settled, int], None]:
-        def note(settled: Settled, _aside: int) -> None:
-            for kind in ("delivered", "dead", "maybe_repeated"):
-                for source, number in getattr(settled, kind).items():
+    def _noter(self, destination: DestinationId) -> Callable[[Settled], None]:
+        def note(settled: Settled) -> None:
+            for kind, counts in asdict(settled).items():
+                for source, number in counts.items():
                     self.tally.count(Way(source, destination), kind, number)
 
         return note

@@ -73,9 +73,10 @@ SENT_BY: Final = """
 
 @dataclass(slots=True)
 class Settled:
-    """What became of the events of a request, in numbers by source."""
+    """What became of events, in numbers by source."""
 
     delivered: dict[SourceId, int] = field(default_factory=dict)
+    quarantined: dict[SourceId, int] = field(default_factory=dict)
     dead: dict[SourceId, int] = field(default_factory=dict)
     maybe_repeated: dict[SourceId, int] = field(default_factory=dict)
 

@@ -119,6 +119,7 @@ class SetAside(NamedTuple):
     """An event that can't be sent, and why."""
 
     event: UUID
+    source: SourceId
     reason: Reason
     message: str
 

@@ -288,7 +288,8 @@ async def test_what_is_old_is_cleared_and_a_repeat_is_still_known(
 
 
 async def test_status_counts_what_came_and_went(database: Database, moengage: str) -> None:
-    async with open_stage(database, relay_settings(moengage, {"perx": basic("perx")})) as stage:
+    settings = relay_settings(moengage, {"perx": basic("perx")}, event_names_max=1)
+    async with open_stage(database, settings) as stage:
         await stage.tell("perx", visit(1))
         await stage.tell("perx", visit(1))
         await stage.tell("perx", visit(2, "guest"))
@@ -299,6 +300,10 @@ async def test_status_counts_what_came_and_went(database: Database, moengage: st
         assert source.quarantined == {Reason.CUSTOMER_FORBIDDEN.value: 1}
         totals = {kind: number for (_, kind), number in stage.relay.tally.totals.items()}
         assert totals == {"received": 3, "repeats": 1, "quarantined": 1}
+        await stage.tell("perx", {**visit(3), "event_type": "one name too many"})
+        await stage.deliver()
+        totals = {kind: number for (_, kind), number in stage.relay.tally.totals.items()}
+        assert totals == {"received": 4, "repeats": 1, "quarantined": 2, "delivered": 1}
 
 
 async def test_a_name_belongs_to_one_tenant_for_ever(database: Database, moengage: str) -> None:
