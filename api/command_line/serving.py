@@ -5,6 +5,9 @@ no new connections, lets requests under way end, then closes what it opened in t
 a second signal cuts requests off but still closes the books and the database properly. Whoever
 starts the service as a child may hold its standard input and ask it to stop when that is closed,
 so that it never outlives a parent that was killed.
+
+With `--workers` this process answers nobody itself: it keeps as many of the same alive as are asked
+for, on one socket (`api.supervising`).
 """
 
 import asyncio
@@ -22,6 +25,12 @@ from api.garbage import look_seldom
 from api.listening import CanNotListenError, Server, address_of, open_socket, server_of
 from api.log import begin_log
 from api.service import Role, Service, open_service
+from api.siblings import answering_siblings
+from api.supervising import Supervisor, WorkerEndedError, say_ready
+from ledger.postgres import Database
+
+WORKERS_MAX = 64
+"""Of one parent; more of them than processors are of no use."""
 
 
 @click.command()
@@ -35,6 +44,14 @@ from api.service import Role, Service, open_service
     show_default=True,
     help="Answer at the doors, run the schedules, or both.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, WORKERS_MAX),
+    default=1,
+    show_default=True,
+    help="Processes that answer at the doors, on one port; one that dies is started again.",
+)
+@click.option("--as-worker", type=int, nargs=2, hidden=True)
 @click.option(
     "--with-parent", is_flag=True, help="Stop when the standard input is closed, as by a signal."
 )
@@ -52,6 +69,8 @@ def serve(
     port: int | None,
     role: str,
     log_level: str,
+    workers: int,
+    as_worker: tuple[int, int] | None,
     *,
     upgrade: bool,
     with_parent: bool,
@@ -59,6 +78,9 @@ def serve(
     """Run the service."""
     configuration = told.configuration()
     begin_log(log_level)
+    if as_worker is not None:
+        run(_work(configuration, Role(role), *as_worker))
+        return
     section = configuration.service
     listening = None
     if Role(role) is not Role.WORKER:
@@ -66,7 +88,26 @@ def serve(
             listening = open_socket(host or section.host, section.port if port is None else port)
         except CanNotListenError as problem:
             raise click.ClickException(str(problem)) from None
-    run(_serve(configuration, Role(role), listening, upgrade=upgrade, with_parent=with_parent))
+    if workers == 1:
+        run(_serve(configuration, Role(role), listening, upgrade=upgrade, with_parent=with_parent))
+        return
+    if listening is None:
+        raise click.UsageError("--workers are for the doors: of --role worker one is enough")
+    command = ["-c", told.path, "serve", "--role", role, "--log-level", log_level]
+    supervisor = Supervisor(configuration, workers, listening, command)
+    try:
+        run(
+            _supervise(
+                supervisor,
+                configuration,
+                listening,
+                role,
+                upgrade=upgrade,
+                with_parent=with_parent,
+            )
+        )
+    except WorkerEndedError as problem:
+        raise click.ClickException(str(problem)) from None
 
 
 async def _serve(
@@ -82,7 +123,8 @@ async def _serve(
     if with_parent:
         _signal_at_end_of_input()
     async with open_service(configuration, upgrade=upgrade, role=role) as service:
-        _announce(service, role, listening)
+        _announce(configuration, service.database, role)
+        _say_where(listening)
         look_seldom()
         server = None if listening is None else server_of(service)
         _stop_at_signals(service, stop, server)
@@ -90,6 +132,50 @@ async def _serve(
             await stop.wait()
         else:
             await server.serve(sockets=[listening])
+        ASIDE.print("Stopping.")
+
+
+async def _work(configuration: Configuration, role: Role, descriptor: int, number: int) -> None:
+    """Be one of several processes on one socket, until told to stop or left alone."""
+    stop = asyncio.Event()
+    _cancel_at_signals()
+    _signal_at_end_of_input()
+    listening = socket.socket(fileno=descriptor)
+    async with open_service(configuration, role=role) as service:
+        look_seldom()
+        server = server_of(service)
+        _stop_at_signals(service, stop, server)
+        async with answering_siblings(service.measures, number):
+            say_ready()
+            await server.serve(sockets=[listening])
+
+
+async def _supervise(
+    supervisor: Supervisor,
+    configuration: Configuration,
+    listening: socket.socket,
+    role: str,
+    *,
+    upgrade: bool,
+    with_parent: bool,
+) -> None:
+    _cancel_at_signals()
+    if with_parent:
+        _signal_at_end_of_input()
+    async with supervisor.supervising(upgrade=upgrade) as database:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, supervisor.stop)
+        _announce(configuration, database, Role(role))
+        needed, room = await supervisor.connections(database)
+        if needed > room:
+            _note(
+                f"the workers may use {needed} connections, the database has {room}: lower "
+                "database.connections, or have fewer workers"
+            )
+        await supervisor.until_ready()
+        _say_where(listening)
+        await supervisor.until_stopped()
         ASIDE.print("Stopping.")
 
 
@@ -126,8 +212,7 @@ def _signal_at_end_of_input() -> None:
     loop.add_reader(descriptor, read)
 
 
-def _announce(service: Service, role: Role, listening: socket.socket | None) -> None:
-    configuration, database = service.configuration, service.database
+def _announce(configuration: Configuration, database: Database, role: Role) -> None:
     if database.embedded:
         place = f"its own PostgreSQL {database.major} in {configuration.database.folder}"
     else:
@@ -143,6 +228,13 @@ def _announce(service: Service, role: Role, listening: socket.socket | None) -> 
     if database.single_role:
         warnings.append("one database role migrates and serves: only triggers guard the facts")
     for warning in warnings:
-        ASIDE.print(f"  [yellow]note[/] {warning}", highlight=False, soft_wrap=True)
+        _note(warning)
+
+
+def _note(warning: str) -> None:
+    ASIDE.print(f"  [yellow]note[/] {warning}", highlight=False, soft_wrap=True)
+
+
+def _say_where(listening: socket.socket | None) -> None:
     if listening is not None:
         OUT.print(f"Listening on {address_of(listening)}", highlight=False, soft_wrap=True)

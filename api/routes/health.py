@@ -94,7 +94,7 @@ async def get_metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     measures = service.measures
     await service.relay_measures.look()
     await service.engage_measures.look()
-    return Response(measures.exposition(), media_type=measures.media_type)
+    return Response(await measures.exposition_of_all(), media_type=measures.media_type)
 
 
 def _not_ready(why: str) -> ProblemError:

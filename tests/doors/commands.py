@@ -52,6 +52,8 @@ class Ended:
 class Commands:
     """Runs commands on a database."""
 
+    program = (sys.executable, "-m", "api")
+
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
         folder.joinpath("pointmaster.toml").write_text(CONFIGURATION, encoding="utf-8")
@@ -65,7 +67,7 @@ class Commands:
     def start(self, *words: str) -> "subprocess.Popen[str]":
         """Begin a command."""
         return subprocess.Popen(
-            [sys.executable, "-m", "api", *words],
+            [*self.program, *words],
             cwd=self.folder,
             env=self.variables,
             stdout=subprocess.PIPE,
