@@ -14,6 +14,7 @@ from api.command_line.engage import engage
 from api.command_line.explain import explain_
 from api.command_line.exporting import export
 from api.command_line.finance import finance
+from api.command_line.group import Group
 from api.command_line.importing import import_
 from api.command_line.keys import keys
 from api.command_line.migrating import migrate
@@ -25,12 +26,12 @@ from api.command_line.sync import sync
 from api.command_line.verifying import verify
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pointmaster", prog_name="pointmaster")
 @CONFIGURATION_OPTION
 @click.pass_context
 def main(context: click.Context, configuration: str) -> None:
-    """Own your loyalty points: books of record, and a sync with Voyado Engage."""
+    """Own your loyalty points: books of record, a sync with Engage, a relay to MoEngage."""
     context.obj = Told(configuration)
 
 

@@ -4,9 +4,10 @@ import click
 from rich.table import Table
 
 from api.command_line.context import ASIDE, OUT, Told
+from api.command_line.group import Group
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Look at the configuration."""
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import click
 
 from api.command_line.context import OUT, Told, opened_books, run
+from api.command_line.group import Group
 from api.configuration import Configuration
 from ledger.contacts import (
     Erased,
@@ -30,7 +31,7 @@ TENANT = click.option("--tenant", required=True, help="Whose contact.")
 YES = click.option("--yes", is_flag=True, help="Don't ask whether it is meant.")
 
 
-@click.group()
+@click.group(cls=Group)
 def contacts() -> None:
     """Merge, close or erase contacts; none of it can be undone."""
 

@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.command_line.context import ASIDE, OUT, Told, run
+from api.command_line.group import Group
 from api.configuration import Configuration
 from api.documents.sync import adjustment_document
 from api.service import Role, open_service
@@ -44,7 +45,7 @@ MARKS: Final = {
 }
 
 
-@click.group()
+@click.group(cls=Group)
 def engage() -> None:
     """Connect a tenant's Engage, see what it sent, load it by file."""
 

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.command_line.context import OUT, Opened, Told, opened, run
+from api.command_line.group import Group
 from api.command_line.instants import EFFECTIVE_AT, INSTANT, RECORDED_AT, Said
 from api.configuration import Configuration
 from api.documents.finance import (
@@ -40,7 +41,7 @@ TENANT: Final = click.option("--tenant", required=True, help="Whose books.")
 AS_JSON: Final = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 
 
-@click.group()
+@click.group(cls=Group)
 def finance() -> None:
     """Report what the program owes, and how it came to that."""
 

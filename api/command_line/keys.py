@@ -23,12 +23,13 @@ from api.access.stored import (
     rotate_key,
 )
 from api.command_line.context import ASIDE, OUT, Told, opened, run
+from api.command_line.group import Group
 from api.configuration import Configuration
 
 OVERLAP_HOURS_MAX = int(OVERLAP_MAX.total_seconds() // 3600)
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """Make, list, revoke and rotate API keys."""
 

@@ -7,12 +7,13 @@ import click
 from rich.table import Table
 
 from api.command_line.context import OUT, Told, opened, opened_books, run
+from api.command_line.group import Group
 from api.command_line.instants import INSTANT, Said
 from api.configuration import Configuration
 from ledger.periods import Period, PeriodError, periods_of
 
 
-@click.group()
+@click.group(cls=Group)
 def periods() -> None:
     """Close periods, and see which are closed."""
 

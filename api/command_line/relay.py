@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.command_line.context import ASIDE, OUT, Told, run
+from api.command_line.group import Group
 from api.configuration import Configuration
 from api.documents.relay import event_document, relay_status_document
 from api.service import Role, Service, open_service
@@ -36,7 +37,7 @@ FILE_BYTES_MAX = 2 * 1024 * 1024
 Choice = TypeVar("Choice")
 
 
-@click.group()
+@click.group(cls=Group)
 def relay() -> None:
     """Vendors' events on their way to MoEngage."""
 

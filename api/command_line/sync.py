@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.command_line.context import ASIDE, OUT, Told, run
+from api.command_line.group import Group
 from api.command_line.sync_control import COMMANDS
 from api.configuration import Configuration
 from api.documents.following import status_document
@@ -27,7 +28,7 @@ NEVER_YEAR = 1970
 """When accounts were compared that never were."""
 
 
-@click.group()
+@click.group(cls=Group)
 def sync() -> None:
     """Push to Engage now, see how the sync stands, and take it in hand."""
 
