@@ -88,6 +88,14 @@ FORGET_QUARANTINED: Final = """
       ))
 """
 
+FORGET_RUNS: Final = """
+    -- What runs said of their trouble, where Engage's own words name the contact.
+    update engage.run set
+        error = regexp_replace(error, $2, $3, 'gi'),
+        summary = regexp_replace(summary::text, $2, $3, 'gi')::jsonb
+    where tenant_id = $1 and (error ~* $2 or summary::text ~* $2)
+"""
+
 FORGET_MEMBERS: Final = """
     -- Index: member_contact_idx.
     delete from engage.member where tenant_id = $1 and contact_id = any($2::uuid[])
@@ -120,6 +128,8 @@ async def erase(
         await connection.execute(FORGET_ROWS, people)
     await connection.execute(FORGET_DELIVERIES, tenant, people, names)
     if names:
-        await connection.execute(FORGET_QUARANTINED, tenant, "|".join(spellings))
+        pattern = "|".join(spellings)
+        await connection.execute(FORGET_QUARANTINED, tenant, pattern)
+        await connection.execute(FORGET_RUNS, tenant, pattern, ERASED)
         await connection.execute(FORGET_MEMBERS, tenant, names)
         await connection.execute(FORGET_GONE, tenant, names)

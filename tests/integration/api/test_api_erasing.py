@@ -124,6 +124,13 @@ async def contacts_something(connection: Connection, contact: UUID) -> None:
         contact,
         MEMBER_NUMBER,
     )
+    await connection.execute(
+        "insert into engage.run (id, tenant_id, kind, cause, state, asked_at, finished_at, error,"
+        " summary) values ($1, 1, 'push', 'schedule', 'done', now(), now(), $2, $3)",
+        uuid4(),
+        f"3 requests refused: 400: contact {contact} is locked",
+        json.dumps({"push": {"sent": 3, "trouble": f"contact {contact} is locked"}}),
+    )
     for one, into in ((contact, None), (uuid4(), contact)):
         await connection.execute(
             "insert into engage.gone values (1, $1, $2, now(), now(), 'listed', $3)",
@@ -184,6 +191,8 @@ async def test_nothing_names_a_person_who_was_erased(house: House, engage: Sandb
         "engage.gone.into_contact_id",
         "engage.gone.message",
         "engage.member.contact_id",
+        "engage.run.error",
+        "engage.run.summary",
         "engage.account.parked_reason",
         "ledger.contact.contact_id",
         "ledger.transaction.description",
