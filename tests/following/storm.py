@@ -79,7 +79,17 @@ LATE_FAULTS: Final[dict[str, dict[str, Any]]] = {
 PAUSES: Final = (0, 0, 1, 1, 15, 60, 400, 1000, 4000, 30_000, 90_000)
 """Seconds that pass between two rounds."""
 
-WORK: Final = ("push", "push", "poll", "poll", "settle", "compare", "catch_up", "parked")
+WORK: Final = (
+    "push",
+    "push now",
+    "push now",
+    "poll",
+    "poll",
+    "settle",
+    "compare",
+    "catch_up",
+    "parked",
+)
 
 QUICK: Final[dict[str, Any]] = {
     "answer_seconds": 0.25,
@@ -258,6 +268,7 @@ class Storm:
     async def _work(self, follower: Follower, name: str) -> None:
         ways: dict[str, Callable[[], Awaitable[object]]] = {
             "push": follower.push,
+            "push now": lambda: follower.push(at_once=True),
             "poll": follower.poll,
             "settle": follower.settle,
             "compare": follower.compare,
