@@ -2,8 +2,8 @@
 
 First every test that is marked `soak` (long histories on paper and stored, the hammer, the shop's
 year line by line …), each with a limit of time; then the simulation with crashes over several
-seeds; then a storm over the relay. What fails doesn't keep the rest from being tried. The last
-lines say what held and how long it took; the exit status is 0 only if everything did.
+seeds; then storms over Engage and over the relay. What fails doesn't keep the rest from being
+tried. The last lines say what held and how long it took; the exit status is 0 only if all did.
 """
 
 import os
@@ -24,6 +24,10 @@ STORM_TEST: Final = (
     "::test_nothing_is_lost_or_doubled_in_a_million_events"
 )
 """The storm as a test; here it is let loose by its own command, which tells how it goes."""
+
+
+ENGAGE: Final = ("--rounds", "300")
+"""How long the storms over Engage last, one in each mode."""
 
 
 class Proof(NamedTuple):
@@ -56,6 +60,7 @@ def proofs(seed: int, steps: int, events: int) -> list[Proof]:
     for number in range(SEEDS):
         life = ("--seed", str(seed + number), "--steps", str(steps // SEEDS))
         found.append(Proof(f"simulation {number + 1}", (*python, "tests.simulation.run", *life)))
+    found.append(Proof("engage", (*python, "tests.following.storm", *ENGAGE, "--seed", str(seed))))
     if events:
         storm = ("tests.relay_soak", "--events", str(events), "--seed", str(seed))
         found.append(Proof("relay", (*python, *storm)))

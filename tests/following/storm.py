@@ -421,7 +421,8 @@ async def every_step(
 
 async def main(seeds: list[int], modes: list[Mode], rounds: int) -> int:
     """Let storms loose on databases and an Engage of their own; answers how many went wrong."""
-    wrong = 0
+    wrong = storms = 0
+    began = time.perf_counter()
     arguments = ("--set", "balances.jobSeconds=null", "--set", "journal.requestsMax=100")
     with tempfile.TemporaryDirectory(prefix="pointmaster-storm-") as folder:
         server = start_server(Path(folder) / "postgres", major=18, profile=Profile.TESTS)
@@ -433,9 +434,13 @@ async def main(seeds: list[int], modes: list[Mode], rounds: int) -> int:
                             server, Path(folder), engage.address, seed, mode, rounds
                         )
                         wrong += bool(outcome.wrong)
+                        storms += 1
                         print(outcome.summary(), flush=True)  # noqa: T201 - what it is run for
         finally:
             server.stop()
+    seconds = time.perf_counter() - began
+    said = f"{storms} storm(s) of {rounds} rounds in {seconds:.0f} s, {wrong} wrong"
+    print(said)  # noqa: T201 - the same; its last line
     return wrong
 
 
