@@ -115,6 +115,9 @@ class Schedule:
 
     async def _end(self) -> None:
         if self._scheduler is not None:
+            self._scheduler.remove_all_jobs()
+            # What it has begun to start is started; cut off, it would be logged as a failure.
+            await asyncio.sleep(0)
             self._scheduler.shutdown(wait=False)
             self._scheduler = None
 

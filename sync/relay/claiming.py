@@ -34,6 +34,12 @@ CUSTOMERS_MAX: Final = 500
 EACH_MAX: Final = 50
 """Events of one customer in one request."""
 
+ELEMENT_BYTES_MIN: Final = 150
+"""No event is written shorter."""
+
+FIRST_LOOK: Final = 20
+"""Of how many customers is read first what waits; of twice as many each time that is too little."""
+
 TRIAL_ELEMENTS_MAX: Final = 10
 """Of a request that only tries whether a destination answers again."""
 
@@ -197,13 +203,29 @@ class Claimer:
             return None
         return self._lexicon.learnt(learner.learned) if learner.learned else None
 
+    async def _waiting(
+        self, connection: Connection, customers: Sequence[str], room: Room
+    ) -> dict[str, list[WaitingEvent]]:
+        """What waits for the first of these customers, at least as much as there is room for."""
+        wanted = min(room.elements_max, room.bytes_max // ELEMENT_BYTES_MIN)
+        events: dict[str, list[WaitingEvent]] = {}
+        some, begin, count = FIRST_LOOK, 0, 0
+        while begin < len(customers) and count < wanted:
+            found = await waiting.events_of(
+                connection, self._destination.id, customers[begin : begin + some], EACH_MAX
+            )
+            events |= found
+            count += sum(map(len, found.values()))
+            begin, some = begin + some, some * 2
+        return events
+
     async def _choose(
         self, connection: Connection, customers: Sequence[str], room: Room, now: datetime
     ) -> tuple[list[Piece[Part]], "_Writer"]:
         """The pieces of the request, and who mapped them."""
         number = self._destination.id
         limits = self._destination.settings.limits
-        events = await waiting.events_of(connection, number, customers, EACH_MAX)
+        events = await self._waiting(connection, customers, room)
         as_of = await waiting.attributes_as_of(connection, number, customers)
         for _ in range(CONTESTED_MAX):
             if self._lexicon is None:

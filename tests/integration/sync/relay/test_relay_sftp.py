@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncssh
@@ -104,19 +105,22 @@ async def test_a_crash_before_the_file_is_moved_costs_a_second_reading_only(
 
 
 async def test_a_file_that_is_still_being_written_is_waited_for(
-    database: Database, moengage: str, folder: Folder
+    database: Database, moengage: str, folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = relay_settings(moengage, fetching(folder, settle_seconds=0.4), secret=PASSWORD)
+    clock = SimpleNamespace(now=0.0)
+    stand_in = SimpleNamespace(monotonic=lambda: clock.now)
+    monkeypatch.setattr("sync.relay.channels.sftp.time", stand_in)
+    settings = relay_settings(moengage, fetching(folder, settle_seconds=60), secret=PASSWORD)
     async with open_stage(database, settings) as stage:
         file = folder.write("rewards.csv", HEADER, row(1))
         assert (await fetch(stage)).waiting == 1
-        await asyncio.sleep(0.3)
+        clock.now = 59
         with file.open("a") as opened:
             opened.write(f"{row(2)}\n")
         assert (await fetch(stage)).waiting == 1
-        await asyncio.sleep(0.3)
-        assert (await fetch(stage)).waiting == 1, "it changed a moment ago"
-        await asyncio.sleep(0.2)
+        clock.now = 118
+        assert (await fetch(stage)).waiting == 1, "it changed less than a minute ago"
+        clock.now = 119
         assert (await fetch(stage)).fresh == 2
 
 
