@@ -206,6 +206,8 @@ async def test_the_points_log_is_a_bare_list_in_both_forms_of_its_address(house:
     )
     by_path = await house.anyone.get(f"/engage/acme/points-log/{contact}", headers=secret)
     assert by_query.content == by_path.content
+    shouted = await house.anyone.get(f"/engage/acme/points-log/{contact.upper()}", headers=secret)
+    assert shouted.content == by_path.content
     newest, oldest = by_query.json()
     assert oldest == {
         "transactionDate": "2026-11-20T10:00:00Z",
