@@ -243,8 +243,10 @@ def _movement(
     )
 
 
-def _order_of_record(movement: Movement) -> tuple[bool, datetime, UUID, int]:
+def _order_of_record(movement: Movement) -> tuple[bool, datetime, bool, UUID, int]:
     told = movement.transaction
     if told is None:
-        return True, movement.effective_at, movement.holder, 0
-    return False, told.recorded_at, told.holder, told.number
+        return True, movement.effective_at, False, movement.holder, 0
+    # Both halves of a move are recorded at one instant: what is received was given before.
+    received = told.linked is not None and told.kind is not Kind.MOVE
+    return False, told.recorded_at, received, told.holder, told.number

@@ -158,7 +158,11 @@ class Telling:
     def _sources(self, one: Movement, names: dict[UUID, str]) -> str:
         """What a movement took of which earn; where it took of nothing else, nothing."""
         amounts: dict[UUID, int] = {}
-        for source in one.sources:
+        # Of a hold that was spent in part, what it released is no part of the price.
+        gone = [
+            part for part in one.sources if not (part.debit.is_bucket and part.credit.is_bucket)
+        ]
+        for source in gone or one.sources:
             if LedgerAccount.PENDING not in (source.debit, source.credit):
                 amounts[source.issued_by] = amounts.get(source.issued_by, 0) + source.amount
         own = None if one.transaction is None else one.transaction.id

@@ -58,7 +58,7 @@ def read_query(
             max_num_fields=PARAMETERS_MAX,
         )
     except ValueError:
-        message = f"can't be read: percent-encoded UTF-8 with at most {PARAMETERS_MAX} parameters"
+        message = f"is not percent-encoded UTF-8 with at most {PARAMETERS_MAX} parameters"
         raise invalid([FieldError(QUERY, FieldCode.WRONG_TYPE, message)]) from None
     found: dict[str, str] = {}
     errors = []

@@ -111,13 +111,23 @@ def test_an_explanation_can_be_of_another_moment_and_in_part(commands: Commands)
         assert said in commands.say(*asked, *words, status=1).words
 
 
-def test_debt_gifts_and_origins_are_told(commands: Commands) -> None:
+def test_debt_gifts_and_origins_are_told(commands: Commands, database: Database) -> None:
     said = commands.say("explain", FRIEND, "--tenant", "acme").words
     assert "20 to spend" in said
     assert "5 owed" in said
     assert "5 of debt paid" in said
     assert f"from {CONTACT}" in said
     assert "first earned on" in said
+
+    hold = asks("hold", "8", contact=FRIEND, amount=6, description="Checkout 77311")
+    capture = asks("capture", "9", contact=FRIEND, holdKey="8", amount=2, description="Tea")
+    asyncio.run(tell(database, (hold, capture)))
+    (line,) = [
+        line
+        for line in commands.say("explain", FRIEND, "--tenant", "acme").out.splitlines()
+        if "Tea" in line
+    ]
+    assert re.search(r"-2 │ +18 │ 2 of ", line), line
 
 
 def test_programs_get_the_same_as_json(commands: Commands) -> None:
@@ -140,7 +150,9 @@ def test_contacts_are_merged_closed_and_erased(commands: Commands, database: Dat
     assert "Aborted" in asked
     merged = commands.say("contacts", "merge", FRIEND, CONTACT, *tenant, "--yes").words
     assert "They are one. 1 account(s) went over." in merged
-    assert "195 to spend" in commands.say("explain", FRIEND, *tenant).words
+    together = commands.say("explain", FRIEND, *tenant).words
+    assert "195 to spend" in together
+    assert together.index("moved away “A gift”") < together.index("received “A gift”")
     itself = commands.say("contacts", "merge", FRIEND, FRIEND, *tenant, status=2).words
     assert "can't be merged into itself" in itself
 
