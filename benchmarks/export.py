@@ -9,8 +9,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from api.exporting.datasets import DATASETS, Asked
-from api.exporting.formats import Format, writer_of
+from api.exporting.datasets import Asked
+from api.exporting.formats import Format
+from api.exporting.writing import written
 from benchmarks.filling import EACH, filled
 from benchmarks.ground import TENANT, Ground, open_books, open_pool
 from benchmarks.memory import Memory
@@ -109,13 +110,9 @@ async def _export(
 ) -> float:
     tenant = catalogue.tenants[TENANT]
     asked = Asked(connection, catalogue, tenant.id, tuple(catalogue.definitions_of(tenant.id)))
-    dataset = DATASETS[name]
-    writer = writer_of(Format.CSV, dataset.fields)
     started = perf_counter()
     with path.open("wb") as file:  # as the command does
-        file.write(writer.begin())
-        async for rows in dataset.rows(asked):
-            file.write(writer.rows(rows))
+        async for piece, _ in written(name, asked, Format.CSV):
+            file.write(piece)
             memory.look()
-        file.write(writer.end())
     return perf_counter() - started

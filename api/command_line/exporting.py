@@ -19,8 +19,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from api.command_line.context import ASIDE, Opened, Told, opened, run
 from api.command_line.instants import EFFECTIVE_AT, RECORDED_AT, Said
 from api.configuration import Configuration
-from api.exporting.datasets import DATASETS, Asked, Dataset
-from api.exporting.formats import Format, format_of, writer_of
+from api.exporting.datasets import DATASETS, Asked
+from api.exporting.formats import Format, format_of
+from api.exporting.writing import written
 from api.parquet import ParquetMissingError
 from ledger.reading_as_of import FutureRecordError
 
@@ -94,22 +95,19 @@ async def _export(configuration: Configuration, wishes: Wishes) -> None:
             wishes.out.mkdir(parents=True, exist_ok=True)
             # One snapshot for all files.
             async with books.connection.transaction(isolation="repeatable_read", readonly=True):
-                for dataset in DATASETS.values():
-                    path = wishes.out / f"{dataset.name}.{wishes.form.value}"
-                    await _write(dataset, asked, wishes.form, path)
+                for name in DATASETS:
+                    path = wishes.out / f"{name}.{wishes.form.value}"
+                    await _write(name, asked, wishes.form, path)
         else:
-            await _write(DATASETS[wishes.what], asked, wishes.form, wishes.out)
+            await _write(wishes.what, asked, wishes.form, wishes.out)
 
 
-async def _write(dataset: Dataset, asked: Asked, form: Format, path: Path | None) -> None:
+async def _write(name: str, asked: Asked, form: Format, path: Path | None) -> None:
     """Write one kind of rows to a file, or to the standard output."""
-    writer = writer_of(form, dataset.fields)
-    with _target(path) as file, _counting(dataset.name) as count:
-        file.write(writer.begin())
-        async for rows in dataset.rows(asked):
-            file.write(writer.rows(rows))
-            count(len(rows))
-        file.write(writer.end())
+    with _target(path) as file, _counting(name) as count:
+        async for piece, rows in written(name, asked, form):
+            file.write(piece)
+            count(rows)
         file.flush()
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from api.exporting.datasets import DATASETS, Asked
 from api.exporting.formats import Format, writer_of
+from api.exporting.lines import LINES
 from ledger.amounts import Points
 from ledger.asof import as_of
 from ledger.chain import text_hash
@@ -179,3 +180,32 @@ async def test_balances_are_taken_out_as_of_any_instant(desk: Desk) -> None:
     [account] = [one for chain in told.values() for one in as_of(chain, at, start)]
     [known] = await exported(desk, "balances", effective_at=at, recorded_at=start)
     assert known["available"] == account.balance.available
+
+
+@pytest.mark.parametrize("name", sorted(LINES))
+async def test_lines_that_the_database_writes_are_the_same_to_the_byte(
+    database: Database, name: str
+) -> None:
+    seed = random.randrange(2**32)
+    print(f"SEED={seed}")  # noqa: T201 - pytest shows it when the test fails
+    policy = Policy(validity=Validity(span=Span.DAYS, length=10))
+    async with opened(database, shop(policy=policy, scales=2)) as desk:
+        await live(desk, random.Random(seed))
+        told = 'Two "coffees", black'
+        await desk.book(desk.till.earn(member(1), 100, key="a,b", description=told))
+        # The first time with something due on some accounts, then with nothing due on any.
+        for _ in range(2):
+            async with desk.pool.acquire() as connection:
+                asked = Asked(
+                    connection=connection,
+                    catalogue=desk.catalogue,
+                    tenant=desk.tenant,
+                    definitions=tuple(desk.catalogue.definitions_of(desk.tenant)),
+                    at=desk.at,
+                )
+                writer = writer_of(Format.CSV, DATASETS[name].fields)
+                written = [(writer.rows(one), len(one)) async for one in DATASETS[name].rows(asked)]
+                lines = [one async for one in LINES[name](asked)]
+            assert b"".join(text for text, _ in lines) == b"".join(text for text, _ in written)
+            assert sum(count for _, count in lines) == sum(count for _, count in written) > 0
+            await desk.sweep()
