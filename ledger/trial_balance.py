@@ -91,11 +91,12 @@ PROGRAM_SIDE = """
     group by definition_id, account
 """
 
-REGION = """
-    -- Everything that took effect and was recorded by these instants: whole hours from the
-    -- roll-ups, the two hours that are cut from the transfers themselves.
-    -- Index: rollup_definition_id_account_effective_hour_recorded_hour_idx,
-    -- transfer_effective_at_idx, transfer_recorded_at_idx.
+WALK_BACK = """
+    -- From the stored buckets to what they were: less all that was ever rolled up, plus everything
+    -- that took effect and was recorded by these instants. The program's side is only the latter.
+    -- Whole hours come from the roll-ups, which are read once, from one end to the other: nearly
+    -- all count. The two hours that are cut come from the transfers themselves.
+    -- Index: transfer_effective_at_idx, transfer_recorded_at_idx.
     with cut as (
         select definition_id, debit, credit, amount from ledger.transfer
         where definition_id = any($1::smallint[])
@@ -106,23 +107,23 @@ REGION = """
         where definition_id = any($1::smallint[])
           and recorded_at >= date_trunc('hour', $3::timestamptz, 'UTC') and recorded_at <= $3
           and effective_at < date_trunc('hour', $2::timestamptz, 'UTC')
+    ), rolled_up as materialized (
+        select definition_id, account, sum(amount) as total, sum(amount) filter (
+            where effective_hour < date_trunc('hour', $2::timestamptz, 'UTC')
+              and recorded_hour < date_trunc('hour', $3::timestamptz, 'UTC')
+        ) as by_then
+        from ledger.rollup group by definition_id, account
     )
     select definition_id, account, sum(amount) as amount from (
-        select definition_id, account, amount from ledger.rollup
-        where definition_id = any($1::smallint[])
-          and effective_hour < date_trunc('hour', $2::timestamptz, 'UTC')
-          and recorded_hour < date_trunc('hour', $3::timestamptz, 'UTC')
+        select definition_id, account,
+               coalesce(by_then, 0) - case when account < 11 then total else 0 end as amount
+        from rolled_up where definition_id = any($1::smallint[])
         union all
         select definition_id, credit, amount from cut
         union all
         select definition_id, debit, -amount from cut
     ) as movement
     group by definition_id, account
-"""
-
-ROLLED_UP_BUCKETS = """
-    select definition_id, account, sum(amount) as amount from ledger.rollup
-    where definition_id = any($1::smallint[]) and account < 11 group by definition_id, account
 """
 
 
@@ -176,13 +177,18 @@ async def trial_balance_within(
 
 async def _stored(connection: Connection, definitions: list[DefinitionId]) -> Balances:
     """Both sides as they stand: buckets from the accounts, the program from its roll-ups."""
+    balances = await _buckets(connection, definitions)
+    for row in await connection.fetch(PROGRAM_SIDE, definitions):
+        balances[row["definition_id"], LedgerAccount(row["account"])] = int(row["amount"])
+    return balances
+
+
+async def _buckets(connection: Connection, definitions: list[DefinitionId]) -> Balances:
     balances: Balances = defaultdict(int)
     for row in await connection.fetch(HOLDERS_SIDE, definitions):
         for bucket in BUCKETS:
             sign = -1 if bucket is LedgerAccount.DEBT else 1
             balances[row["definition_id"], bucket] = sign * int(row[bucket.word])
-    for row in await connection.fetch(PROGRAM_SIDE, definitions):
-        balances[row["definition_id"], LedgerAccount(row["account"])] = int(row["amount"])
     return balances
 
 
@@ -193,12 +199,8 @@ async def _walked_back(
     recorded_at: datetime | None,
 ) -> Balances:
     """Both sides as of earlier instants: the stored buckets less all that came after."""
-    balances = await _stored(connection, definitions)
-    for place in [place for place in balances if not place[1].is_bucket]:
-        del balances[place]
-    for row in await connection.fetch(ROLLED_UP_BUCKETS, definitions):
-        balances[row["definition_id"], LedgerAccount(row["account"])] -= int(row["amount"])
-    rows = await connection.fetch(REGION, definitions, effective_at, recorded_at or _EVER)
+    balances = await _buckets(connection, definitions)
+    rows = await connection.fetch(WALK_BACK, definitions, effective_at, recorded_at or _EVER)
     for row in rows:
         balances[row["definition_id"], LedgerAccount(row["account"])] += int(row["amount"])
     return balances
