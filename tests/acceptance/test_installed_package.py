@@ -74,3 +74,11 @@ def test_everything_the_packages_carry_is_in_it(installed: Path) -> None:
     }
     missing = sorted(str(path) for path in carried if not (installed / path).exists())
     assert missing == []
+
+
+def test_nothing_else_is_in_it(installed: Path) -> None:
+    packages = {"api", "ledger", "migrations", "sandbox", "sync"}
+    found = {path.name for path in installed.iterdir()} - {"bin"}
+    (about,) = [name for name in found if name.endswith(".dist-info")]
+    assert found == {*packages, about}
+    assert (installed / about / "licenses" / "LICENSE").is_file()

@@ -81,12 +81,20 @@ def test_what_runs_is_part_of_what_is_worked_with() -> None:
     assert running <= working
 
 
+def test_the_licence_of_everything_that_is_installed_is_noted() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    locked = set(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE))
+    page = (ROOT / "docs" / "licences.md").read_text()
+    rows = re.findall(r"^\| [^`]+ \| (.*) \|$", page, re.MULTILINE)
+    assert set(re.findall(r"`([a-z0-9-]+)`", " ".join(rows))) == locked
+
+
 def test_every_package_and_module_says_what_it_is_for() -> None:
     silent = [
         str(path.relative_to(ROOT))
         for path in files()
         if path.suffix == ".py"
         and path.relative_to(ROOT).parts[0] != "tests"
-        and not path.read_text().startswith(('"""', "#!"))
+        and not path.read_text().startswith(('"""', 'r"""', "#!"))
     ]
     assert silent == []
