@@ -4,12 +4,13 @@ import asyncio
 import json
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from click.testing import CliRunner, Result
 
 from api.command_line import main
-from ledger.postgres import Database
+from ledger.postgres import Database, connect
 from tests.relaying.samples import PASSKIT_INSTALLED, PUNCHH_REDEEMABLE, PUNCHH_REWARD
 from tests.relaying.stage import basic, open_stage, relay_settings
 
@@ -119,8 +120,21 @@ def test_what_is_quarantined_is_listed_and_replayed(
     assert "1 event(s) are on their way; 0" in commands("replay", events[0]["eventId"]).output
     assert "2 event(s) are on their way; 0" in commands("replay", "--state", "quarantined").output
     assert commands("replay").exit_code == 2
+    assert "There are none" in commands("duplicates").output
+    asyncio.run(mark_repeated(database, events[1]["eventId"]))
+    assert events[1]["eventId"] in commands("duplicates", "--source", "perx").output
     assert commands("dead").exit_code == 0
     assert json.loads(commands("status", "--json").output)["destinations"][0]["waiting"] == 3
+
+
+async def mark_repeated(database: Database, event: str) -> None:
+    connection = await connect(database.dsn_service)
+    try:
+        await connection.execute(
+            "update relay.event set maybe_repeated = true where id = $1", UUID(event)
+        )
+    finally:
+        await connection.close()
 
 
 def test_a_destination_is_checked_and_resumed(
