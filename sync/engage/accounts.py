@@ -5,44 +5,51 @@ batch, and cleared only when that push has ended. Accounts are always locked in 
 keys, so two pushers can wait for each other but never in a circle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from ledger.connection import Connection
 from ledger.identity import DefinitionId, HolderId
-from sync.engage.marks import CONSUMER, AccountKey
+from sync.engage.marks import CONSUMER, AccountKey, MarkedGroup
 
 # That an account is in flight with a batch, said so that PostgreSQL makes no guess from how many
 # accounts happened to be in flight when it last gathered statistics: it would read them all.
 HELD = "coalesce(account.batch_id, '00000000-0000-0000-0000-000000000000') = $1"
 
 BEGIN_FOLLOWING = """
-    -- Rows for accounts that Engage was never told of. Index: account_pk.
+    -- Rows for marked accounts that Engage was never told of. Index: outbox_pk, account_pk.
     insert into engage.account (holder_id, definition_id)
-    select * from unnest($1::uuid[], $2::smallint[])
+    select distinct holder_id, definition_id from ledger.outbox
+    where consumer = $1 and id = any($2::bigint[])
+    order by holder_id, definition_id
     on conflict do nothing
 """
 
-LOCK_FREE = """
-    -- Those of some accounts that are not in flight, locked in the order they are given in; one by
-    -- one by their keys, whatever statistics say of a table that has just been filled.
-    -- Index: account_pk.
-    select free.* from unnest($1::uuid[], $2::smallint[]) as asked (holder_id, definition_id)
-    cross join lateral (
-        select holder_id, definition_id, confirmed_total, sent_at, failures from engage.account
-        where account.holder_id = asked.holder_id and account.definition_id = asked.definition_id
-          and account.batch_id is null
-        for update
-    ) as free
-"""
-
-SEND_OFF = """
-    -- Put accounts in flight; their rows are locked. Index: account_pk.
-    update engage.account set batch_id = $1, sent_total = sent.total, sent_at = $2
-    from unnest($3::uuid[], $4::smallint[], $5::bigint[]) as sent (holder_id, definition_id, total)
-    where account.holder_id = sent.holder_id and account.definition_id = sent.definition_id
+CLAIM = """
+    -- Those marked accounts that are not in flight are locked, in the order of their keys, and give
+    -- up their marks; by how often they failed. One by one by their keys, whatever statistics say
+    -- of a table that has just been filled. Index: outbox_pk, account_pk.
+    with marked as materialized (
+        select id, holder_id, definition_id from ledger.outbox
+        where consumer = $1 and id = any($2::bigint[])
+    ), free as materialized (
+        select free.* from (
+            select distinct holder_id, definition_id from marked order by holder_id, definition_id
+        ) as asked
+        cross join lateral (
+            select holder_id, definition_id, failures from engage.account
+            where account.holder_id = asked.holder_id
+              and account.definition_id = asked.definition_id and account.batch_id is null
+            for update
+        ) as free
+    ), taken as (
+        delete from ledger.outbox using marked join free using (holder_id, definition_id)
+        where outbox.consumer = $1 and outbox.id = marked.id
+    )
+    select failures, array_agg(holder_id) as holders, array_agg(definition_id) as definitions
+    from free group by failures order by failures
 """
 
 IN_FLIGHT = f"""
@@ -110,19 +117,22 @@ FAILURES_OF = f"""
 """
 
 
-class FreeAccount(NamedTuple):
-    """An account that is not in flight, locked.
+class Claimed(NamedTuple):
+    """Locked accounts, none of them in flight and none of them marked any more.
 
     Attributes:
-        confirmed_total: What Engage is known to have, in minor units; `None` if it isn't known.
-        sent_at: The stamp of the last push.
-        failures: Pushes in a row that Engage did not take.
+        failures: Pushes in a row that Engage did not take, of each.
     """
 
-    key: AccountKey
-    confirmed_total: int | None
-    sent_at: datetime | None
     failures: int
+    holders: list[HolderId]
+    definitions: list[DefinitionId]
+
+    def parts(self, size: int) -> Iterator["Claimed"]:
+        """The same in parts of at most so many."""
+        for start in range(0, len(self.holders), size):
+            end = start + size
+            yield Claimed(self.failures, self.holders[start:end], self.definitions[start:end])
 
 
 class SentRow(NamedTuple):
@@ -140,34 +150,14 @@ class SentRow(NamedTuple):
     message: str | None
 
 
-async def lock_free(
-    connection: Connection, accounts: Sequence[AccountKey], new: Sequence[AccountKey]
-) -> list[FreeAccount]:
-    """Lock those of the accounts that are not in flight, `new` ones made first."""
-    if new:
-        await connection.execute(BEGIN_FOLLOWING, *_columns(sorted(new)))
-    rows = await connection.fetch(LOCK_FREE, *_columns(sorted(accounts)))
+async def claim(connection: Connection, group: MarkedGroup) -> list[Claimed]:
+    """Lock those of a group's accounts that are not in flight, and take their marks."""
+    if group.has_new:
+        await connection.execute(BEGIN_FOLLOWING, CONSUMER, group.marks)
     return [
-        FreeAccount(
-            (HolderId(row["holder_id"]), DefinitionId(row["definition_id"])),
-            row["confirmed_total"],
-            row["sent_at"],
-            row["failures"],
-        )
-        for row in rows
+        Claimed(row["failures"], row["holders"], row["definitions"])
+        for row in await connection.fetch(CLAIM, CONSUMER, group.marks)
     ]
-
-
-async def send_off(
-    connection: Connection,
-    batch: UUID,
-    stamped_at: datetime,
-    totals: Sequence[tuple[AccountKey, int]],
-) -> None:
-    """Put locked accounts in flight with a batch, each with the total it is told."""
-    keys = [key for key, _ in totals]
-    amounts = [total for _, total in totals]
-    await connection.execute(SEND_OFF, batch, stamped_at, *_columns(keys), amounts)
 
 
 async def in_flight(connection: Connection, batch: UUID) -> list[SentRow]:
@@ -216,7 +206,3 @@ async def say(connection: Connection, batch: UUID, messages: dict[int, str]) -> 
 async def failures_of(connection: Connection, batch: UUID) -> dict[int, int]:
     """How often each row's account had failed before, by place."""
     return {row["place"]: row["failures"] for row in await connection.fetch(FAILURES_OF, batch)}
-
-
-def _columns(keys: Sequence[AccountKey]) -> tuple[list[HolderId], list[DefinitionId]]:
-    return [holder for holder, _ in keys], [definition for _, definition in keys]

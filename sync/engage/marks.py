@@ -34,9 +34,14 @@ SEE_MARKS = """
     order by outbox.id limit $5
 """
 
-TAKE_MARKS = """
-    -- Index: outbox_pk.
-    delete from ledger.outbox where consumer = $1 and id = any($2::bigint[])
+GROUP_MARKS = f"""
+    -- The same in groups of so many accounts, by their keys: only ids leave the database.
+    with seen as materialized ({SEE_MARKS}), ranked as (
+        select seen.*, (dense_rank() over (order by holder_id, definition_id) - 1) / $6 as part
+        from seen
+    )
+    select array_agg(id) as marks, bool_or(is_new) as has_new, count(*) as seen, max(id) as last
+    from ranked group by part order by min(id)
 """
 
 COUNT_MARKS = """
@@ -66,47 +71,35 @@ FORGET_CONFIRMED = """
 """
 
 
-class MarkedAccount(NamedTuple):
-    """An account with the marks seen of it.
+class MarkedGroup(NamedTuple):
+    """Marks of so many accounts, all those that were seen of each.
 
     Attributes:
         marks: Their ids.
-        is_new: Whether Engage was never told of the account.
+        has_new: Whether Engage was never told of some of the accounts.
     """
 
-    key: AccountKey
-    marks: tuple[int, ...]
-    is_new: bool
+    marks: list[int]
+    has_new: bool
 
 
-async def marked_accounts(
+async def marked_groups(
     pool: Pool, definitions: Sequence[DefinitionId], rows_max: int, now: datetime
-) -> AsyncGenerator[list[MarkedAccount], None]:
-    """The marked accounts, oldest mark first, in groups of at most `rows_max`.
+) -> AsyncGenerator[MarkedGroup, None]:
+    """The marks of accounts that may be told, oldest first, in groups of `rows_max` accounts.
 
     What is seen holds nothing: the caller locks the accounts before it relies on it.
     """
     after = 0
     while True:
-        rows = await pool.fetch(SEE_MARKS, CONSUMER, after, list(definitions), now, WINDOW)
-        marks: dict[AccountKey, list[int]] = {}
-        new: set[AccountKey] = set()
-        for row in rows:
-            key = (HolderId(row["holder_id"]), DefinitionId(row["definition_id"]))
-            marks.setdefault(key, []).append(row["id"])
-            if row["is_new"]:
-                new.add(key)
-        accounts = [MarkedAccount(key, tuple(ids), key in new) for key, ids in marks.items()]
-        for start in range(0, len(accounts), rows_max):
-            yield accounts[start : start + rows_max]
-        if len(rows) < WINDOW:
+        groups = await pool.fetch(
+            GROUP_MARKS, CONSUMER, after, list(definitions), now, WINDOW, rows_max
+        )
+        for group in groups:
+            yield MarkedGroup(group["marks"], group["has_new"])
+        if sum(group["seen"] for group in groups) < WINDOW:
             return
-        after = rows[-1]["id"]
-
-
-async def take(connection: Connection, marks: Sequence[int]) -> None:
-    """Delete marks, inside the transaction that stores what is sent instead."""
-    await connection.execute(TAKE_MARKS, CONSUMER, list(marks))
+        after = max(group["last"] for group in groups)
 
 
 async def count(connection: Connection, definitions: Sequence[DefinitionId], most: int) -> int:

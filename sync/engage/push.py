@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 from sync.engage import batches, marks, parked, pauses
 from sync.engage.context import Context
-from sync.engage.marks import MarkedAccount
+from sync.engage.marks import MarkedGroup
 from sync.engage.pauses import Direction
 from sync.engage.sending import PushReport, send
 from sync.engage.settings import Mode
@@ -64,7 +64,7 @@ async def _push_marked(context: Context, report: PushReport) -> None:
     """Store and send the totals of what is marked, group by group, several groups at once."""
     async with context.pool.acquire() as connection:
         now = await context.clock.read(connection)
-    groups = marks.marked_accounts(
+    groups = marks.marked_groups(
         context.pool, list(context.definitions), context.options.batch_rows_max, now
     )
     async with aclosing(groups), Lanes(context.options.requests_at_once) as lanes:
@@ -74,7 +74,7 @@ async def _push_marked(context: Context, report: PushReport) -> None:
             await lanes.start(_push_group(context, group, report))
 
 
-async def _push_group(context: Context, group: list[MarkedAccount], report: PushReport) -> None:
+async def _push_group(context: Context, group: MarkedGroup, report: PushReport) -> None:
     """Store what changed of some accounts, and send it."""
     async with context.pool.acquire() as connection, connection.transaction():
         report.trouble = await pauses.why(connection, context.tenant.id, Direction.PUSH)

@@ -82,7 +82,7 @@ async def _rehearse(context: Context, connection: Connection) -> None:
     unchanged = 0
     if context.options.mode is Mode.BALANCE_ONLY:
         now = await context.clock.read(connection)
-        groups = marks.marked_accounts(
+        groups = marks.marked_groups(
             context.pool, list(context.definitions), context.options.batch_rows_max, now
         )
         async with aclosing(groups):

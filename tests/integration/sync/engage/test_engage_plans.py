@@ -8,7 +8,7 @@ import pytest
 
 from ledger.connection import Pool
 from ledger.postgres import connect
-from sync.engage import accounts, batches, marks
+from sync.engage import accounts, batches, marks, storing
 from tests.following.program import TENANT, Program
 
 NOW = datetime.now(UTC)
@@ -23,6 +23,15 @@ async def crowd(program: Program) -> tuple[Pool, list[UUID], UUID]:
         "insert into engage.account (holder_id, definition_id) "
         "select gen_random_uuid(), $1 from generate_series(1, 200000)",
         definition,
+    )
+    await pool.execute(
+        "insert into ledger.account (holder_id, definition_id, available, pending, held, debt) "
+        "select holder_id, definition_id, 1, 0, 0, 0 from engage.account"
+    )
+    await pool.execute(
+        "insert into ledger.contact (tenant_id, contact_id, holder_id) "
+        "select $1, gen_random_uuid(), holder_id from engage.account",
+        tenant,
     )
     await pool.execute(
         "insert into ledger.outbox (consumer, holder_id, definition_id, number) "
@@ -73,9 +82,12 @@ async def test_statements_go_by_their_indexes(
     later = NOW + timedelta(minutes=1)
     ids = [row["id"] for row in await pool.fetch("select id from ledger.outbox limit 1000")]
     asked: dict[str, tuple[str, tuple[Any, ...]]] = {
-        "take marks": (marks.TAKE_MARKS, (1, ids)),
-        "lock": (accounts.LOCK_FREE, (holders, definitions)),
-        "send off": (accounts.SEND_OFF, (batch, NOW, holders, definitions, places)),
+        "claim": (accounts.CLAIM, (1, ids)),
+        "begin following": (accounts.BEGIN_FOLLOWING, (1, ids)),
+        "tell": (
+            storing.TELL,
+            (batch, holders, definitions, [None] * 1000, NOW, False, False, tenant, "/"),
+        ),
         "in flight": (accounts.IN_FLIGHT, (batch,)),
         "confirm": (accounts.CONFIRM, (batch, NOW, [], False)),
         "push again": (accounts.PUSH_AGAIN, (batch, places, 1, None)),
@@ -87,7 +99,8 @@ async def test_statements_go_by_their_indexes(
     slow = []
     for name, (statement, arguments) in asked.items():
         found = await plan(program, statement, *arguments)
-        if "Seq Scan" in found:
+        # There are two definitions, and there never are many.
+        if "Seq Scan" in found.replace("Seq Scan on definition", ""):
             slow.append(f"{name}:\n{found}")
     assert not slow, "\n".join(slow)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -10,7 +10,7 @@ import pytest
 
 from ledger.outbox import Outbox
 from ledger.posting import Books
-from sync.engage import Follower, State, batches
+from sync.engage import Follower, State, push, storing
 from sync.engage.total_options import TotalOptions
 from tests.following.program import Program, Sandbox, member
 
@@ -55,6 +55,48 @@ async def test_the_request_is_exactly_what_was_stored(program: Program, engage: 
     assert rows[str(member(1002))]["definitionId"] == 2
     assert all(row["timeStamp"].endswith("Z") for row in rows.values())
     assert request["path"] == "/api/v3/point-accounts/balances"
+
+
+async def test_the_request_is_to_the_byte_as_documented(timed_program: Program) -> None:
+    program = timed_program
+    assert program.now is not None
+    program.now.instant = datetime(2023, 5, 16, 12, 20, 3, 807_999, tzinfo=UTC)
+    await program.earn(member(1), 122)
+    await program.earn(member(2), 10**17, definition=2)
+    await program.earn(member(3), 6350, definition=2)
+    await program.adjust(member(4), -1)
+    follower = await program.follower(total=TotalOptions(below_zero=True))
+    (request,) = (await follower.rehearse()).requests
+    sent = sorted(request.body[1:-1].replace(b"},{", b"}\n{").splitlines())
+    stamp = b'"timeStamp":"2023-05-16T12:20:03.807Z"}'
+    assert sent == [
+        b'{"contactId":"%s","amount":%s,"definitionId":%d,%s'
+        % (str(member(number)).encode(), amount, definition, stamp)
+        for number, amount, definition in (
+            (1, b"122", 1),
+            (2, b"1000000000000000", 2),
+            (3, b"63.5", 2),
+            (4, b"-1", 1),
+        )
+    ]
+
+
+async def test_what_is_due_and_not_booked_is_told_as_the_books_would(
+    timed_program: Program, engage: Sandbox
+) -> None:
+    program = timed_program
+    assert program.now is not None
+    soon = program.now() + timedelta(hours=1)
+    engage.know(member(1), member(2), member(3))
+    await program.earn(member(1), 100, valid_to=soon)
+    await program.earn(member(1), 7)
+    await program.earn(member(2), 50, valid_from=soon)
+    await program.earn(member(3), 3)
+    program.now.passes(hours=2)
+    follower = await program.follower()
+    await follower.sync(wait_seconds=5)
+    engage.run_job()
+    assert engage.balances() == {member(1): 7, member(2): 50, member(3): 3}
 
 
 async def test_version_2_has_paths_of_its_own(program: Program, engage: Sandbox) -> None:
@@ -304,14 +346,14 @@ async def test_a_crash_while_storing_leaves_the_marks(
     await program.earn(member(1001), 100)
     follower = await program.follower()
 
-    add_batch = batches.add
+    store = storing.store
 
     async def die(*arguments: object) -> None:
-        await add_batch(*arguments)  # type: ignore[arg-type] # passed on as they came
+        await store(*arguments)  # type: ignore[arg-type] # passed on as they came
         raise DiedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(batches, "add", die)
+        patch.setattr(push, "store", die)
         with pytest.raises(DiedError):
             await follower.push()
     assert await program.states() == []
