@@ -44,12 +44,13 @@ from api.problems.fields import FieldError
 from api.problems.problem import ProblemError, invalid
 from api.routes.transactions import document_of
 from api.service import Service, service_of
+from ledger.balances_as_of import balances_as_of
 from ledger.facts import Balance
 from ledger.identity import ContactId, DefinitionId, TenantId
 from ledger.person_history import NoSuchPlaceError, transactions_of
 from ledger.policies import Definition
 from ledger.reading import balances, contacts_of
-from ledger.reading_as_of import FutureRecordError, HistoryTooLongError, accounts_as_of
+from ledger.reading_as_of import FutureRecordError, HistoryTooLongError
 
 CONTACT: Final = Parameter("contactId", "path", Guid, "The contact in Engage.", required=True)
 DEFINITION: Final = Parameter(
@@ -127,10 +128,10 @@ async def get_contact_balances(request: Request[Any, Any, Any]) -> Response[byte
             held = {one.definition: (one.balance, one.next_due_at) for one in found}
         else:
             with answering_as_of():
-                stood = await accounts_as_of(
+                stood = await balances_as_of(
                     connection, tenant, contact, definition=definition, **as_of._asdict()
                 )
-            held = {one.definition: (one.balance, None) for one in stood}
+            held = {kind: (balance, None) for kind, balance in stood.items()}
     definitions = [only] if only else service.catalogue.definitions_of(tenant)
     return answer(balances_document(contact, definitions, held, as_of))
 

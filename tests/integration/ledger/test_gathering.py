@@ -14,6 +14,10 @@ from ledger.postgres import Database
 SQUARES = "select one, one * one as square from unnest($1::int[]) as one"
 
 
+def pairs(rows: Sequence[asyncpg.Record]) -> dict[int, int]:
+    return {row[0]: row[1] for row in rows}
+
+
 @pytest.fixture
 async def pool(database: Database) -> AsyncIterator[Pool]:
     async with asyncpg.create_pool(database.dsn_service, min_size=1, max_size=2) as pool:
@@ -26,7 +30,7 @@ async def test_everyone_is_answered_whenever_they_come(pool: Pool) -> None:
     async def read(connection: Connection, questions: Sequence[int]) -> Mapping[int, int]:
         nonlocal statements
         statements += 1
-        return dict(await connection.fetch(SQUARES, questions))
+        return pairs(await connection.fetch(SQUARES, questions))
 
     gathering = Gathering(pool, read)
 
@@ -46,7 +50,7 @@ async def test_a_question_that_cannot_be_answered_fails_alone(pool: Pool) -> Non
         rows = await connection.fetch(
             "select one, 100 / one from unnest($1::int[]) as one", questions
         )
-        return dict(rows)
+        return pairs(rows)
 
     gathering = Gathering(pool, read)
     answers = await asyncio.gather(
@@ -60,7 +64,7 @@ async def test_a_question_that_cannot_be_answered_fails_alone(pool: Pool) -> Non
 async def test_who_hangs_up_takes_nobodys_answer_away(pool: Pool) -> None:
     async def read(connection: Connection, questions: Sequence[int]) -> Mapping[int, int]:
         await connection.execute("select pg_sleep(0.05)")
-        return dict(await connection.fetch(SQUARES, questions))
+        return pairs(await connection.fetch(SQUARES, questions))
 
     gathering = Gathering(pool, read, at_once=1)
     first, gone, stays = (asyncio.create_task(gathering.ask(number)) for number in (1, 2, 2))
@@ -78,7 +82,7 @@ async def test_without_a_connection_everybody_hears_of_it_and_the_next_is_answer
     async def read(connection: Connection, questions: Sequence[int]) -> Mapping[int, int]:
         if 13 in questions:
             await connection.execute("select pg_terminate_backend(pg_backend_pid())")
-        return dict(await connection.fetch(SQUARES, questions))
+        return pairs(await connection.fetch(SQUARES, questions))
 
     gathering = Gathering(pool, read, at_once=1)
     answers = await asyncio.gather(

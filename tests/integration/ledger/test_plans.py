@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from ledger import (
+    balances_as_of,
     contacts,
     history,
     loading,
@@ -31,6 +32,7 @@ LARGE = 5_000
 """A table of so many rows must not be read from one end to the other."""
 
 MODULES = (
+    balances_as_of,
     contacts,
     history,
     loading,

@@ -1,0 +1,92 @@
+"""A balance of the past is the same, whether it is summed up or folded from the whole chain.
+
+A run is repeated by its seed: `SEED=… pytest tests/integration/ledger/test_balances_as_of.py`.
+"""
+
+import os
+import random
+from datetime import datetime, timedelta
+
+import pytest
+
+from ledger import balances_as_of as summing
+from ledger.balances_as_of import balances_as_of
+from ledger.connection import Connection
+from ledger.facts import Balance
+from ledger.identity import ContactId, DefinitionId
+from ledger.policies import Policy, Span, Validity
+from ledger.postgres import Database
+from ledger.reading_as_of import FutureRecordError, accounts_as_of
+from tests.bookkeeping.desk import Desk, member, opened, shop
+from tests.integration.ledger.test_random_history import CONTACTS, Life
+
+NOTHING = Balance(*(0, 0, 0, 0))  # type: ignore[arg-type]  # plain numbers read better here
+
+
+async def folded(
+    connection: Connection,
+    desk: Desk,
+    contact: ContactId,
+    effective_at: datetime,
+    recorded_at: datetime | None,
+) -> dict[DefinitionId, Balance]:
+    accounts = await accounts_as_of(
+        connection, desk.tenant, contact, effective_at=effective_at, recorded_at=recorded_at
+    )
+    return {one.definition: one.balance for one in accounts if one.balance != NOTHING}
+
+
+@pytest.mark.parametrize("days", [3, 300])
+async def test_sums_and_folds_agree_at_every_instant_of_a_random_history(
+    database: Database, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    seed = int(os.environ.get("SEED") or random.randrange(2**32))
+    print(f"SEED={seed}")  # noqa: T201 — pytest shows it when the test fails
+    policy = Policy(validity=Validity(span=Span.DAYS, length=days))
+    async with opened(database, shop(policy=policy)) as desk:
+        assert desk.clock is not None
+        begun = desk.clock.instant
+        life = Life(seed, desk, desk.clock)
+        for _ in range(20):
+            await desk.post(*life.batch())
+            if life.draw.random() < 0.2:
+                await desk.sweep()
+        span = desk.clock.instant - begun
+        folds = 0
+
+        async def counted(*arguments: object, **more: object) -> object:
+            nonlocal folds
+            folds += 1
+            return await accounts_as_of(*arguments, **more)  # type: ignore[arg-type]  # passed on
+
+        monkeypatch.setattr(summing, "accounts_as_of", counted)
+        asked = 0
+        async with desk.pool.acquire() as connection:
+            for _ in range(40):
+                known = begun + span * life.draw.random()
+                happened = known + timedelta(hours=life.draw.randint(-100, 100))
+                for contact in CONTACTS:
+                    for recorded_at in (known, None):
+                        asked += 1
+                        found = await balances_as_of(
+                            connection,
+                            desk.tenant,
+                            contact,
+                            effective_at=happened,
+                            recorded_at=recorded_at,
+                        )
+                        had = {kind: one for kind, one in found.items() if one != NOTHING}
+                        expected = await folded(connection, desk, contact, happened, recorded_at)
+                        assert had == expected, (contact, happened, recorded_at)
+        assert 0 < folds < asked
+
+
+async def test_what_will_be_known_is_not_told(desk: Desk) -> None:
+    contact = member(1001)
+    await desk.post(desk.till.earn(contact, 10))
+    async with desk.pool.acquire() as connection:
+        now: datetime = await connection.fetchval("select clock_timestamp()")
+        with pytest.raises(FutureRecordError):
+            await balances_as_of(
+                connection, desk.tenant, contact, recorded_at=now + timedelta(days=400)
+            )
