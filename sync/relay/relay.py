@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -31,13 +32,13 @@ from sync.relay.expiring import tell_expiring
 from sync.relay.fresh import fresh_ids
 from sync.relay.inbox import Inbox
 from sync.relay.intake import EventState, Incoming, take_in
-from sync.relay.register import DestinationId, Register, SourceRecord
+from sync.relay.register import DestinationId, Register, SourceId, SourceRecord
 from sync.relay.replaying import Replayed, replay_one, replay_some
 from sync.relay.retention import clear_up
 from sync.relay.settings import RelaySettings
 from sync.relay.settling import Settled
 from sync.relay.status import RelayStatus, status
-from sync.relay.storing import Placed, Stored, release
+from sync.relay.storing import Placed, Stored, release_since
 from sync.relay.taking import Taker
 from sync.relay.tallies import Tally, Way
 from sync.relay.vendors.protocol import Arrival
@@ -54,6 +55,9 @@ TAKE_SECONDS: Final = 0.5
 
 RELEASE_SECONDS: Final = 10.0
 """How often is looked for events whose customer is known by now and that nobody let go."""
+
+RELEASE_BACK_SECONDS: Final = 3600.0
+"""How far back; longer than it takes until another replica keeps the schedule."""
 
 TROUBLE_SECONDS: Final = 2.0
 
@@ -243,16 +247,15 @@ class Relay:
 
     async def release(self) -> int:
         """Let go of events whose customer is known by now; answers how many they were."""
-        groups: dict[int, list[SourceRecord]] = {}
+        groups: dict[SourceId, list[SourceId]] = {}
         for source in self.register.sources.values():
-            groups.setdefault(source.group, []).append(source)
+            groups.setdefault(source.group, []).append(source.id)
         released = 0
         async with self._wires.acquire() as connection:
             now = await self._clock.read(connection)
-            for sources in groups.values():
-                released += await release(
-                    connection, sources[0].group, [source.id for source in sources], now
-                )
+            since = now - timedelta(seconds=RELEASE_BACK_SECONDS)
+            for group, sources in groups.items():
+                released += await release_since(connection, group, sources, now, since)
         return released
 
     async def clear_up(self) -> None:

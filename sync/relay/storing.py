@@ -15,6 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from ledger.connection import Connection
+from sync.relay.events import first_id
 from sync.relay.intake import MESSAGES, EventState, Incoming, Reason
 from sync.relay.register import SourceId, SourceRecord
 from sync.relay.vendors.protocol import Lesson
@@ -92,14 +93,14 @@ LEARN: Final = """
 
 RELEASE: Final = f"""
     -- Events whose customer is known by now go on, in the order of their receipt.
-    -- Index: event_join_key_idx, identity_pk, queue_pk.
+    -- Index: %s, identity_pk, queue_pk.
     with released as (
         update relay.event set state = '{EventState.WAITING}', customer = identity.customer,
             reason = null, message = null, settled_at = null
-        from relay.identity join relay.source on source.id = any($2::smallint[])
+        from relay.identity
         where event.join_key = identity.key and event.state = '{EventState.QUARANTINED}'
-          and event.reason = '{Reason.CUSTOMER_UNKNOWN}' and event.source_id = source.id
-          and identity.group_id = $1 and ($3::text[] is null or identity.key = any($3))
+          and event.reason = '{Reason.CUSTOMER_UNKNOWN}' and event.source_id = any($2::smallint[])
+          and identity.group_id = $1 and %s
         returning event.destination_id, event.customer, event.received_at
     ), queued as (
         insert into relay.queue as queue (destination_id, customer, since, ready_at)
@@ -110,6 +111,9 @@ RELEASE: Final = f"""
     )
     select count(*) from released
 """
+
+RELEASE_OF_KEYS: Final = RELEASE % ("event_join_key_idx", "identity.key = any($3::text[])")
+RELEASE_SINCE: Final = RELEASE % ("event_troubled_idx", "event.id >= $3::uuid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +223,24 @@ async def release(
     group: SourceId,
     sources: Sequence[SourceId],
     now: datetime,
-    keys: Sequence[str] | None = None,
+    keys: Sequence[str],
 ) -> int:
-    """Let events go on whose customer is known by now; of these keys, or of all."""
-    found = await connection.fetchval(
-        RELEASE, group, list(sources), None if keys is None else list(keys), now
-    )
+    """Let events go on whose customer became known by these keys; answers how many they were."""
+    found = await connection.fetchval(RELEASE_OF_KEYS, group, list(sources), list(keys), now)
+    return int(found or 0)
+
+
+async def release_since(
+    connection: Connection,
+    group: SourceId,
+    sources: Sequence[SourceId],
+    now: datetime,
+    since: datetime,
+) -> int:
+    """Let events go on that were received from an instant on and whose customer is known by now.
+
+    For those that were stored in the very moment in which somebody learnt whose they are, so that
+    neither saw the other.
+    """
+    found = await connection.fetchval(RELEASE_SINCE, group, list(sources), first_id(since), now)
     return int(found or 0)
