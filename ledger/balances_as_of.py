@@ -9,11 +9,12 @@ the same and costs more.
 
 from datetime import datetime
 
+from ledger import reading_as_of
 from ledger.amounts import Points
 from ledger.connection import Connection
 from ledger.facts import Balance
 from ledger.identity import ContactId, DefinitionId, TenantId
-from ledger.reading_as_of import HISTORY_MAX, HOLDERS_KNOWN, FutureRecordError, accounts_as_of
+from ledger.reading_as_of import HOLDERS_KNOWN, FutureRecordError, accounts_as_of
 
 SUMS_AS_OF = """
     -- What a holder's transfers come to, of those that took effect and were recorded by these
@@ -62,7 +63,7 @@ async def balances_as_of(
     """
     # Waits until no posting that may still be recorded in the past holds the person's locks.
     holders = await connection.fetch(HOLDERS_KNOWN, tenant, contact, recorded_at)
-    if len(holders) == 1 and holders[0]["number"] <= HISTORY_MAX:
+    if len(holders) == 1 and holders[0]["number"] <= reading_as_of.HISTORY_MAX:
         rows = await connection.fetch(SUMS_AS_OF, holders[0]["id"], effective_at, recorded_at)
         if recorded_at is not None and recorded_at > rows[0]["now"]:
             raise FutureRecordError("recordedAt must not be in the future")
