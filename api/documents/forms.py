@@ -40,7 +40,8 @@ Amount = Annotated[
     Meta(
         description=(
             "Points as a plain JSON number: no exponent, no more decimals than the definition's "
-            "scale. Read and written exactly, never as a binary float."
+            "scale. Read and written exactly, never as a binary float. An amount that is sent has "
+            "at most 16 digits; a balance or a sum may have more, so read those as decimals."
         ),
         extra_json_schema={"type": "number"},
     ),
