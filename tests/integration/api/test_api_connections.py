@@ -14,7 +14,7 @@ from api import connections
 from api.connections import HEAD_BYTES_MAX
 from tests.doors.house import House
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.any_postgres]
 
 SECONDS_MAX = 10
 

@@ -23,6 +23,8 @@ from ledger.posting import Books
 from ledger.tenants import load_catalogue
 from tests.doors.commands import Commands
 
+pytestmark = pytest.mark.any_postgres
+
 GUIDE = (Path(__file__).parents[3] / "docs" / "support.md").read_text(encoding="utf-8")
 
 CONTACT = "1dfe06cd-a1be-4423-8ed4-afd900d998aa"

@@ -18,6 +18,8 @@ from ledger.postgres.locks import is_free
 from tests.doors.commands import CONFIGURATION, Commands
 from tests.doors.house import configuration_of
 
+pytestmark = pytest.mark.any_postgres
+
 SECONDS_MAX = 60
 
 CONTACT = "1dfe06cd-a1be-4423-8ed4-afd900d998aa"
