@@ -11,7 +11,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from api.importing.columns import NEVER, Form
+from api.importing.columns import CONTACT, MEMBER_NUMBER, NEVER, Form
+from api.importing.members import STAND_IN, Meant
 from api.importing.rows import Cells
 from api.intake import checks
 from api.intake.exact import Number
@@ -27,7 +28,7 @@ from ledger.tenants import Catalogue
 
 _CHECKS: Final = {**CHECKS, "amount": checks.signed_amount}
 _INSTANTS: Final = frozenset({"validFrom", "validTo", "effectiveAt"})
-_REQUIRED: Final = ("contactId", "definitionId", "amount")
+_REQUIRED: Final = ("definitionId", "amount")
 
 _instant = msgspec.json.Decoder(datetime).decode
 _quoted = msgspec.json.Encoder().encode
@@ -35,7 +36,7 @@ _quoted = msgspec.json.Encoder().encode
 
 def opening_of(
     cells: Cells, defaults: dict[str, str], tenant: TenantId, catalogue: Catalogue
-) -> Open:
+) -> Meant:
     """The request that a row makes.
 
     Raises:
@@ -56,9 +57,14 @@ def opening_of(
     errors += [
         FieldError(name, FieldCode.MISSING, "is missing") for name in _REQUIRED if name not in named
     ]
+    if MEMBER_NUMBER not in named and CONTACT not in named:
+        errors.append(FieldError(CONTACT, FieldCode.MISSING, "is missing"))
+    elif MEMBER_NUMBER in named and CONTACT in named:
+        message = "can't be given together with contactId"
+        errors.append(FieldError(MEMBER_NUMBER, FieldCode.NOT_TOGETHER, message))
     if errors:
         raise invalid(errors)
-    return _opening(values, tenant, catalogue)
+    return Meant(_opening(values, tenant, catalogue), values.get(MEMBER_NUMBER))
 
 
 def _meant(name: str, text: str) -> Any:
@@ -81,7 +87,7 @@ def _opening(values: dict[str, Any], tenant: TenantId, catalogue: Catalogue) -> 
         raise invalid([FieldError(name, FieldCode.NOT_TOGETHER, message)])
     return Open(
         tenant=tenant,
-        contact=ContactId(values["contactId"]),
+        contact=ContactId(values[CONTACT]) if CONTACT in values else STAND_IN,
         definition=definition.id,
         idempotency_key=values["idempotencyKey"],
         fingerprint=fingerprint(_said(values)),

@@ -72,7 +72,9 @@ REJECTED: Final = (ROW, "rejected.code", "rejected.message")
 
 COLUMNS_MAX: Final = 200
 
+CONTACT: Final = "contactId"
 MEMBER_NUMBER: Final = "memberNumber"
+"""Either names the contact."""
 
 DEFAULTED: Final = frozenset({"idempotencyKey", "source"})
 """What the doors demand and a file may leave out."""
@@ -140,7 +142,7 @@ def _mistakes(names: Sequence[str], known: dict[str, Column], kind: FileKind) ->
             shown = name or "without a name"
             yield f"has the column {shown}, which is none of {kind}{_near(name, known)}"
     for name in required_of(kind):
-        if name not in names and not (name == "contactId" and MEMBER_NUMBER in names):
+        if name not in names and not (name == CONTACT and MEMBER_NUMBER in names):
             yield f"lacks the column {name}"
 
 

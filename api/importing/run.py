@@ -15,13 +15,7 @@ from uuid import UUID
 from api.importing.balances import opening_of
 from api.importing.columns import MEMBER_NUMBER, FileKind, HeaderError
 from api.importing.lanes import lay_out
-from api.importing.members import (
-    MemberNumbers,
-    NoContact,
-    of_contact,
-    with_number,
-    without_number,
-)
+from api.importing.members import MemberNumbers, NoContact, of_contact
 from api.importing.rejects import Rejects
 from api.importing.rows import ROW_MALFORMED, Rejected, Row, derived, rejected
 from api.importing.source import Source, SourceError
@@ -148,11 +142,7 @@ class Import:
         read = opening_of if kind is FileKind.BALANCES else transaction_of
         defaults = derived(self.name, row.number)
         try:
-            cells, number = without_number(row.cells)
-            request = read(cells, defaults, self.tenant, self._books.catalogue)
-            if number is not None:
-                request = with_number(request, number)
-            return Asked(row, request, number)
+            return Asked(row, *read(row.cells, defaults, self.tenant, self._books.catalogue))
         except ProblemError as problem:
             return rejected(row, problem)
 

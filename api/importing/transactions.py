@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from api.importing.columns import NEVER, Form
+from api.importing.members import STAND_IN, Meant
 from api.importing.rows import Cells
 from api.intake.exact import Members, Number
 from api.intake.explaining import explain
@@ -19,7 +20,6 @@ from api.intake.understanding import understand
 from api.problems.catalogue import JSON_INVALID
 from api.problems.problem import ProblemError, invalid
 from ledger.identity import TenantId
-from ledger.requests import Request
 from ledger.tenants import Catalogue
 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\Z")
@@ -30,13 +30,20 @@ _encode = msgspec.json.Encoder().encode
 
 def transaction_of(
     cells: Cells, defaults: dict[str, str], tenant: TenantId, catalogue: Catalogue
-) -> Request:
+) -> Meant:
     """The request that a row makes.
 
     Raises:
         ProblemError: as the doors would answer (`request_invalid`, `definition_unknown`).
     """
-    return understand(read_cells(cells, defaults), tenant, catalogue)
+    read = read_cells(cells, defaults)
+    number = read.document.member_number
+    if number is msgspec.UNSET:
+        return Meant(understand(read, tenant, catalogue))
+    document = msgspec.structs.replace(
+        read.document, contact_id=STAND_IN, member_number=msgspec.UNSET
+    )
+    return Meant(understand(Read(document, read.fingerprint), tenant, catalogue), number)
 
 
 def read_cells(cells: Cells, defaults: dict[str, str]) -> Read:

@@ -23,7 +23,7 @@ from api.importing.columns import (
     required_of,
 )
 from api.importing.lanes import lay_out
-from api.importing.members import of_contact, with_number, without_number
+from api.importing.members import Meant, of_contact
 from api.importing.rows import NAME_LENGTH_MAX, Cells, Row, derived, rejected
 from api.importing.transactions import read_cells, transaction_of
 from api.intake.reading import read_transaction
@@ -86,7 +86,9 @@ def opening(**written: str) -> Open:
     """What a row of balances asks for."""
     whole = {"contactId": CONTACT, "definitionId": "1", "amount": "100", **written}
     row = cells(FileKind.BALANCES, **{name: text for name, text in whole.items() if text})
-    return opening_of(row, derived("test", 7), TENANT, CATALOGUE)
+    found = opening_of(row, derived("test", 7), TENANT, CATALOGUE).request
+    assert isinstance(found, Open)
+    return found
 
 
 def asked(**written: str) -> Request:
@@ -100,7 +102,7 @@ def asked(**written: str) -> Request:
         **written,
     }
     row = cells(FileKind.TRANSACTIONS, **{name: text for name, text in whole.items() if text})
-    return transaction_of(row, derived("test", 7), TENANT, CATALOGUE)
+    return transaction_of(row, derived("test", 7), TENANT, CATALOGUE).request
 
 
 @pytest.mark.parametrize("example", examples.POSTING_EXAMPLES.values())
@@ -268,25 +270,31 @@ def test_a_header_that_can_not_be_used_is_explained(names: list[str], said: str)
 
 
 def test_a_member_number_stands_for_the_contact_and_is_what_the_row_says() -> None:
-    layout = read_header(["memberNumber", "definitionId", "amount"])
-    number = layout.columns[0]
-    assert number is not None
+    known = columns_of(FileKind.BALANCES)
 
-    def read(text: str, **others: str) -> Request:
-        cells = [(number, text)]
-        cells += [(columns_of(FileKind.BALANCES)[name], cell) for name, cell in others.items()]
-        named, said = without_number(cells)
-        assert said == text
-        return with_number(opening_of(named, derived("x", 1), TENANT, CATALOGUE), said)
+    def read(number: str, **others: str) -> Meant:
+        written = {"memberNumber": number, "definitionId": "1", "amount": "5", **others}
+        cells = [(known[name], text) for name, text in written.items()]
+        return opening_of(cells, derived("x", 1), TENANT, CATALOGUE)
 
-    request = read("A 17", definitionId="1", amount="5")
+    request, number = read("A 17")
+    assert number == "A 17"
     found = of_contact(request, member(1001))
     assert (found.contact, found.fingerprint) == (member(1001), request.fingerprint)
-    assert read("A 18", definitionId="1", amount="5").fingerprint != request.fingerprint
-    for others in ({"contactId": CONTACT}, {"contactId": "x"}):
-        with pytest.raises(ProblemError, match="can't be given together"):
-            read("A 17", definitionId="1", amount="5", **others)
-    assert without_number([])[1] is None
+    assert read("A 18").request.fingerprint != request.fingerprint
+    with pytest.raises(ProblemError, match="can't be given together with contactId"):
+        read("A 17", contactId=CONTACT)
+
+
+def test_a_row_with_a_member_number_is_the_request_of_the_doors() -> None:
+    document = {name: value for name, value in examples.EARN.items() if name != "contactId"}
+    document["memberNumber"] = "A 17"
+    known = columns_of(FileKind.TRANSACTIONS)
+    row = [(known[name], text) for name, text in flat(document).items()]
+    request, number = transaction_of(row, {}, TENANT, CATALOGUE)
+    assert number == "A 17"
+    at_the_doors = read_transaction(json.dumps(document).encode())
+    assert request.fingerprint == at_the_doors.fingerprint
 
 
 def test_a_rejected_row_says_everything_that_is_wrong() -> None:
