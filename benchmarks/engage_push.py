@@ -55,8 +55,8 @@ async def measure(ground: Ground) -> list[Result]:
         with stand_in() as engage:
             async with follower_of(declared, engage, LIFTED) as follower:
                 for number in range(ground.rounds + 1):
-                    await follower.push_everything()
                     await ground.checkpoint()
+                    await follower.push_everything()
                     seconds, processor = await _pushed(declared, follower)
                     bodies = await _bodies(declared, accounts)
                     own = seconds_of(engage.process.pid)

@@ -67,8 +67,9 @@ TELL: Final = """
     ), written as materialized (
         -- What is the same in every line of a definition.
         select id, ('{1,0.1,0.01,0.001,0.0001}'::numeric[])[nullif(scale, 0) + 1] as unit,
-               ',"definitionId":' || engage_id || ',"timeStamp":"'
-                   || to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"}' as tail
+               ',"definitionId":' || engage_id || ',"timeStamp":"' || to_char(
+                   at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'
+               ) || '"}' as tail
         from ledger.definition cross join stamp where tenant_id = $8
     ), flight as (
         update engage.account set batch_id = $1, sent_total = told.total, sent_at = stamp.at
