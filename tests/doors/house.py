@@ -52,7 +52,10 @@ def configuration_of(
     return Configuration(
         path=Path("pointmaster.toml"),
         service=ServiceSection(
-            port=0, open_documentation=open_documentation, trusted_proxies=trusted_proxies
+            port=0,
+            open_documentation=open_documentation,
+            trusted_proxies=trusted_proxies,
+            drain_seconds=5,
         ),
         database=DatabaseSettings(
             url=Secret(database.dsn_service),
