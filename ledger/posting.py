@@ -5,6 +5,7 @@ database transaction. Everything that moves points, one purchase or an import of
 sweep of what has fallen due included, passes through here.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -30,7 +31,7 @@ from ledger.periods import PeriodError, close_until, closed_until, own_period, s
 from ledger.requests import Move, Request, needs_lots
 from ledger.state import AccountState, HolderState
 from ledger.storing import ContactRacedError, KeyRacedError, store
-from ledger.sweeping import due_accounts, lock_due_holders
+from ledger.sweeping import due_accounts, lock_due_holders, shares_of
 from ledger.tenants import Catalogue
 
 BATCH_MAX: Final = 1000
@@ -124,6 +125,16 @@ class Books:
         wanted = list(self.catalogue.definitions if definitions is None else definitions)
         async with self.pool.acquire() as connection:
             accounts = await due_accounts(connection, limit, clock, wanted)
+        # While the database stores one share, the next is decided.
+        shares = [self._sweep_share(share) for share in shares_of(accounts)]
+        swept = await asyncio.gather(*shares, return_exceptions=True)
+        for outcome in swept:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return sum(one for one in swept if isinstance(one, int))
+
+    async def _sweep_share(self, accounts: Sequence[tuple[HolderId, DefinitionId]]) -> int:
+        async with self.pool.acquire() as connection:
             return await self._sweep(connection, accounts)
 
     async def close_period(self, tenant: TenantId, boundary: datetime) -> None:

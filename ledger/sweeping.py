@@ -6,10 +6,18 @@ every account with something due; one that comes up for nothing is put right by 
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
+from typing import Final
 
 from ledger.connection import Connection
 from ledger.identity import DefinitionId, HolderId
 from ledger.state import HolderState
+
+SHARES: Final = 2
+"""Connections that a sweep uses."""
+
+SHARE_MIN: Final = 100
+"""Accounts that are worth a connection of their own."""
 
 DUE_ACCOUNTS = """
     -- Accounts with something due, the longest overdue first. Index: account_next_due_at_idx.
@@ -34,6 +42,20 @@ async def due_accounts(
     """Accounts (of these definitions) on which something is due at an instant, at most `limit`."""
     rows = await connection.fetch(DUE_ACCOUNTS, limit, at, definitions)
     return [(HolderId(row["holder_id"]), DefinitionId(row["definition_id"])) for row in rows]
+
+
+def shares_of(
+    accounts: Sequence[tuple[HolderId, DefinitionId]],
+) -> list[list[tuple[HolderId, DefinitionId]]]:
+    """Accounts in shares to be swept at the same time: no holder is in two, none is too small."""
+    whole = sorted(accounts)
+    size = max(SHARE_MIN, -(-len(whole) // SHARES))
+    shares: list[list[tuple[HolderId, DefinitionId]]] = [[]]
+    for _, of_one in groupby(whole, key=lambda account: account[0]):
+        if len(shares[-1]) >= size:
+            shares.append([])
+        shares[-1].extend(of_one)
+    return [share for share in shares if share]
 
 
 async def lock_due_holders(
