@@ -68,11 +68,12 @@ def run_(
 ) -> None:
     """Push what changed for TENANT, or do another job; exit status 1 unless all is well in the end.
 
-    A push is well when Engage has what the books have; any other job when it met no trouble.
+    A push is well when Engage has what the books have, but for what is parked; any other job when
+    it met no trouble.
     """
     configuration = told.configuration()
     with ASIDE.status(f"Running {kind.value} for {tenant} …"):
-        record = run(_run(configuration, tenant, wait_seconds, kind, everything=everything))
+        record, parked = run(_run(configuration, tenant, wait_seconds, kind, everything=everything))
     is_well = record.state is RunState.DONE and (
         bool((record.summary or {}).get("is_complete"))
         if kind is JobKind.PUSH
@@ -81,7 +82,7 @@ def run_(
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(run_document(record))).decode())
     elif kind is JobKind.PUSH:
-        _show_push(record, is_complete=is_well)
+        _show_push(record, tenant, parked, is_complete=is_well)
     else:
         _show_run(record)
     if not is_well:
@@ -124,12 +125,15 @@ async def _run(
     kind: JobKind,
     *,
     everything: bool,
-) -> RunRecord:
+) -> tuple[RunRecord, int]:
+    """The run, and how much Engage does not take after it."""
     async with open_service(configuration, role=Role.API) as service:
         try:
+            follower = service.synchronisation.follower(tenant)
             if everything and kind is JobKind.PUSH:
-                await service.synchronisation.follower(tenant).push_everything()
-            return await service.synchronisation.run_now(tenant, kind, wait_seconds=wait_seconds)
+                await follower.push_everything()
+            record = await service.synchronisation.run_now(tenant, kind, wait_seconds=wait_seconds)
+            return record, (await follower.status()).parked
         except UnknownTenantError as problem:
             raise click.ClickException(str(problem)) from None
 
@@ -155,7 +159,7 @@ def _show_run(record: RunRecord) -> None:
         OUT.print(f"[red]trouble[/] {escape(record.error)}", highlight=False)
 
 
-def _show_push(record: RunRecord, *, is_complete: bool) -> None:
+def _show_push(record: RunRecord, tenant: str, parked: int, *, is_complete: bool) -> None:
     push = (record.summary or {}).get("push", {})
     OUT.print(
         f"Run {record.id} is {record.state}: {push.get('sent', 0)} request(s) with "
@@ -164,7 +168,13 @@ def _show_push(record: RunRecord, *, is_complete: bool) -> None:
     )
     if record.error:
         OUT.print(f"[red]trouble[/] {escape(record.error)}", highlight=False)
-    if is_complete:
+    if is_complete and parked:
+        OUT.print(
+            f"Engage has what the books have, but for {parked} that it does not take: "
+            f"`pointmaster sync parked {escape(tenant)}` says which, and why.",
+            highlight=False,
+        )
+    elif is_complete:
         OUT.print("[green]Engage has what the books have.[/]")
     else:
         OUT.print("Engage does not have everything yet; `pointmaster sync status` says more.")

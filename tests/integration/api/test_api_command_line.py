@@ -205,7 +205,7 @@ def test_a_sync_by_hand_ends_when_engage_has_what_the_books_have(terminal: Termi
             assert "Engage has what the books have." in terminal.prints("sync", "run", "acme")
             document = json.loads(terminal.prints("sync", "status", "acme", "--json"))
             assert (document["marked"], document["unfinished"]) == (0, {})
-            unknown = {**EARN, "idempotencyKey": "another", "contactId": str(uuid4())}
+            unknown = {**EARN, "idempotencyKey": "another", "contactId": CONTACT[:-1] + "b"}
             httpx.post(f"{address}/v1/transactions", json=unknown, headers=headers)
             said = " ".join(terminal.prints("sync", "run", "acme").split())
             assert "what the books have, but for 1 that it does not take: `pointmaster" in said
