@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from api.importing.columns import NEVER, Form
+from api.importing.columns import NEVER, Column, Form
 from api.importing.members import STAND_IN, Meant
 from api.importing.rows import Cells
 from api.intake.exact import Members, Number
@@ -49,40 +49,41 @@ def transaction_of(
 def read_cells(cells: Cells, defaults: dict[str, str]) -> Read:
     """The document that a row makes."""
     document: dict[str, Any] = dict(defaults)
-    is_plain = True
     for column, text in cells:
-        value: Any = text
-        if column.form is Form.NUMBER:
-            is_plain = is_plain and _NUMBER.match(text) is not None
-            value = Number(text)
-        elif column.form is Form.BOOLEAN:
-            value = _BOOLEANS.get(text.lower(), text)
-        elif column.can_be_never and text == NEVER:
-            value = None
+        if column.form is not Form.NUMBER:
+            _put(document, column.name, _value(column, text))
+        elif _NUMBER.match(text) is not None:
+            _put(document, column.name, msgspec.Raw(text.encode()))
+        else:
+            raise _not_plain(cells, defaults)
+    return read_transaction(_encode(document))
+
+
+def _not_plain(cells: Cells, defaults: dict[str, str]) -> ProblemError:
+    """What is wrong with a row in which something that should be a number is none."""
+    document: dict[str, Any] = dict(defaults)
+    for column, text in cells:
+        value = Number(text) if column.form is Form.NUMBER else _value(column, text)
         _put(document, column.name, value)
-    if not is_plain:
-        errors = explain(_members(document))
-        raise invalid(errors) if errors else ProblemError(JSON_INVALID, "the row can't be read")
-    return read_transaction(_encode(_plainly(document)))
+    errors = explain(_members(document))
+    return invalid(errors) if errors else ProblemError(JSON_INVALID, "the row can't be read")
+
+
+def _value(column: Column, text: str) -> str | bool | None:
+    """A cell that holds no number, as JSON has it."""
+    if column.form is Form.BOOLEAN:
+        return _BOOLEANS.get(text.lower(), text)
+    return None if column.can_be_never and text == NEVER else text
 
 
 def _put(document: dict[str, Any], name: str, value: Any) -> None:
+    if "." not in name:
+        document[name] = value
+        return
     *path, last = name.split(".")
     for step in path:
         document = document.setdefault(step, {})
     document[last] = value
-
-
-def _plainly(document: dict[str, Any]) -> dict[str, Any]:
-    """With numbers as JSON writes them."""
-    return {
-        name: _plainly(value)
-        if isinstance(value, dict)
-        else msgspec.Raw(value.encode())
-        if isinstance(value, Number)
-        else value
-        for name, value in document.items()
-    }
 
 
 def _members(document: dict[str, Any]) -> Members:
