@@ -61,6 +61,8 @@ class Connection(HttpToolsProtocol):
     """Requests that came to their end."""
     _bytes = 0
     """Bytes of a head that comes in several pieces."""
+    _is_over = False
+    """Whether nothing that comes will be understood any more."""
     _unanswered = 0
     """Requests that are being answered, or wait for that."""
 
@@ -76,9 +78,11 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Some bytes came."""
+        if self._is_done():
+            return
         began_before, read = self._in_head and not self._is_between, self._read
         super().data_received(data)
-        if not self._in_head or self.transport.is_closing():
+        if not self._in_head or self._is_done():
             return
         if began_before and self._read == read:
             # What the piece before had is bounded by what is read at once.
@@ -135,6 +139,9 @@ class Connection(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         logger.debug("declined another protocol")
 
+    def _is_done(self) -> bool:
+        return self._is_over or self.transport.is_closing()
+
     def _expect(self, seconds: float) -> None:
         self._relax()
         self._deadline = self.loop.call_later(seconds, self._give_up)
@@ -159,9 +166,18 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def _end(self, problem: ProblemError) -> None:
-        """Answer with a problem, where nothing else is being answered, and hang up."""
+        """Hang up; with a problem, where nothing else is being answered."""
         self._relax()
-        if not self._unanswered:
+        if self._unanswered and self._in_head:
+            # What came whole before it is still answered.
+            self._is_over = True
+            self.cycle.keep_alive = False
+            return
+        if self._unanswered:
+            # Whoever waits for the rest of a body, waits in vain.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        else:
             self.transport.write(_answer(problem))
         self.transport.close()
 

@@ -177,6 +177,26 @@ async def test_what_is_no_http_is_told_so_and_not_logged(
     assert not caplog.records
 
 
+async def test_what_came_whole_is_answered_though_garbage_follows(connects: Connects) -> None:
+    async with connects() as line:
+        await line.say(LIVE + b"\r\n" + LIVE + b"\r\n" + b"\x00\x01 no request")
+        assert [(await line.hears())[0] for _ in range(2)] == [200, 200]
+        assert await line.is_hung_up()
+
+
+async def test_nobody_waits_for_the_rest_of_a_broken_body(
+    connects: Connects, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = house.http.headers["Authorization"].encode()
+    head = b"POST /v1/transactions HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+    head += b"Content-Type: application/json\r\nAuthorization: " + key + b"\r\n\r\n"
+    async with connects() as line:
+        await line.say(head, b"2\r\n{ \r\n", b"no number of bytes\r\n")
+        assert await line.is_hung_up()
+    await house.booked("earn", amount=1)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("protocol", ["websocket", "h2c"])
 async def test_other_protocols_are_declined_without_a_word(
     connects: Connects, caplog: pytest.LogCaptureFixture, protocol: str
