@@ -4,6 +4,7 @@ The one hard idea: whoever connects an Engage needs sentences, not codes; so `ch
 tried, what was found and what to do, and its exit status says whether to go on.
 """
 
+import logging
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -64,6 +65,8 @@ def check(
 
     Nothing is changed in Engage. The service must be running for its doors to be tried.
     """
+    # What Engage answers is told in words below, that it does not know a contact included.
+    logging.getLogger("sync.engage.client").setLevel(logging.ERROR)
     configuration = told.configuration()
     address = None if no_doors else url or _own_address(configuration)
     with ASIDE.status(f"Looking at the Engage of {tenant} …"):
