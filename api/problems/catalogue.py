@@ -108,8 +108,8 @@ BODY_TOO_LARGE: Final = ProblemType(
 MEDIA_TYPE_UNSUPPORTED: Final = ProblemType(
     "media_type_unsupported",
     415,
-    "The body must be JSON",
-    "Send `Content-Type: application/json`.",
+    "The body must be JSON, uncompressed",
+    "Send `Content-Type: application/json`, in UTF-8, and no `Content-Encoding`.",
 )
 DEFINITION_UNKNOWN: Final = ProblemType(
     "definition_unknown",
@@ -273,7 +273,9 @@ RULES: Final = (
         Code.VALID_FROM_BEFORE_EFFECTIVE,
         422,
         "The points would be valid before they are earned",
-        "`validFrom` must not be earlier than `effectiveAt`.",
+        "`validFrom` must not be earlier than `effectiveAt`. Without `effectiveAt` points are "
+        "earned now; then a `validFrom` of the last five minutes is taken for now, as clocks "
+        "differ.",
     ),
     ProblemType(
         Code.ORIGINAL_UNKNOWN,
