@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import click
 
 ROOT: Final = Path(__file__).parents[1]
-SEEDS: Final = 5
+SEEDS: Final = 10
 TEST_SECONDS_MAX: Final = 3600
 STORM_TEST: Final = (
     "tests/integration/sync/relay/test_relay_storm.py"
