@@ -25,7 +25,7 @@ from sync.engage.totals import rows_of, total_of
 TELL: Final = """
     -- Those locked accounts whose total Engage is not known to have are put in flight with a batch;
     -- its stamp is later than any they had. What is due is left to the caller, unless it says the
-    -- total. An erased holder is nobody Engage could be told of.
+    -- totals (without any, there are none). An erased holder is nobody Engage could be told of.
     -- Index: account_pk of both, contact_holder_id_idx, contact_former_holder_id_idx.
     with looked as materialized (
         select asked.holder_id, asked.definition_id, followed.confirmed_total, followed.sent_at,
@@ -135,7 +135,7 @@ async def _tell(
     context: Context, connection: Connection, part: Claimed, at: datetime
 ) -> list[tuple[UUID, int]]:
     """Store what changed of some locked accounts; the batches, and how many are in each."""
-    first = await _store(context, connection, part, [None] * len(part.holders), at)
+    first = await _store(context, connection, part, None, at)
     batches = [first.batch] if first.batch[1] else []
     if first.due is not None:
         keys = list(zip(first.due.holders, first.due.definitions, strict=True))
@@ -155,7 +155,7 @@ async def _store(
     context: Context,
     connection: Connection,
     part: Claimed,
-    totals: Sequence[int | None],
+    totals: Sequence[int] | None,
     at: datetime,
 ) -> _Told:
     batch = new_id(at)
@@ -165,7 +165,7 @@ async def _store(
         batch,
         part.holders,
         part.definitions,
-        list(totals),
+        totals,
         at,
         options.count_held,
         options.below_zero,
