@@ -25,6 +25,7 @@ from rich.table import Table
 
 from api.command_line.context import ASIDE, OUT, Told, opened_books, run
 from api.configuration import Configuration
+from api.garbage import look_seldom
 from api.importing.columns import FileKind, HeaderError
 from api.importing.engage_members import members_of
 from api.importing.members import MemberNumbers, MembersUnknownError
@@ -148,6 +149,7 @@ async def _run(
     wishes: Wishes, books: Books, tenant: TenantRecord, members: MemberNumbers | None
 ) -> Import:
     """Import the file and say what came of it, however it ended."""
+    look_seldom()
     with _Bar() as bar, open_source(wishes.path, wishes.kind) as source:
         name = wishes.name or bar.hash(wishes.path)
         work = Import(
