@@ -5,6 +5,7 @@ the same bytes; and the same service with coalescing off.
 """
 
 from contextlib import AsyncExitStack
+from statistics import median
 from typing import Final
 
 from benchmarks.asking import ask
@@ -27,6 +28,7 @@ async def measure(ground: Ground) -> list[Result]:
     beside_bare, beside_off = Rounds(), Rounds()
     waits: list[float] = []
     used: list[float] = []
+    bare_used: list[float] = []
     async with AsyncExitStack() as stack:
         databases = [await stack.enter_async_context(ground.database(template)) for _ in range(2)]
         books = await stack.enter_async_context(open_books(databases[0], connections=1))
@@ -38,10 +40,12 @@ async def measure(ground: Ground) -> list[Result]:
         nothing = await stack.enter_async_context(bare("transaction", answer=warm.body))
         for number in range(ground.rounds):
             maker = Maker(books, contacts, seed=number)
-            before = ours.processor_seconds()
+            before = ours.processor_seconds(), nothing.processor_seconds()
             mine = await ask(ours.address, single_requests(maker, ours, count), CALLERS)
-            used.append((ours.processor_seconds() - before) / count * 1_000_000)
             control = await ask(nothing.address, single_requests(maker, ours, count), CALLERS)
+            one = count / 1_000_000
+            used.append((ours.processor_seconds() - before[0]) / one)
+            bare_used.append((nothing.processor_seconds() - before[1]) / one)
             apart = await ask(off.address, single_requests(maker, off, count // 4), CALLERS)
             beside_bare.add(mine.rate, control.rate)
             beside_off.add(mine.rate, apart.rate)
@@ -56,9 +60,7 @@ async def measure(ground: Ground) -> list[Result]:
             keys=keys,
             load=load,
             latency=Latency.of(waits),
-            notes=(
-                f"processor time a request, service process: {sorted(used)[len(used) // 2]:.0f} us",
-            ),
+            notes=(_processor(used, bare_used),),
         ),
         beside_off.result(
             "HTTP single posting, 64 callers, against the same with coalescing off",
@@ -69,3 +71,7 @@ async def measure(ground: Ground) -> list[Result]:
             latency=Latency.of(waits),
         ),
     ]
+
+
+def _processor(ours: list[float], control: list[float]) -> str:
+    return f"processor time a request: service {median(ours):.0f} us, bare {median(control):.0f} us"

@@ -31,7 +31,7 @@ class Read:
     beside_statement: Rounds = field(default_factory=Rounds)
     beside_nothing: Rounds = field(default_factory=Rounds)
     waits: list[float] = field(default_factory=list)
-    used: list[float] = field(default_factory=list)
+    used: list[tuple[float, float, float]] = field(default_factory=list)
 
     @property
     def latency(self) -> Latency | None:
@@ -41,7 +41,9 @@ class Read:
     @property
     def notes(self) -> tuple[str, ...]:
         """Where the time went."""
-        return (f"processor time a request, service process: {median(self.used):.0f} us",)
+        ours, statement, nothing = (median(one) for one in zip(*self.used, strict=True))
+        used = f"processor time a request: service {ours:.0f} us, bare {statement:.0f} us"
+        return (f"{used} with a statement, {nothing:.0f} us without",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +73,26 @@ async def beside_bare(ground: Ground, doors: Doors) -> Read:
         await _read(statement, doors, contacts, 500, seed=-1)
         nothing = await stack.enter_async_context(bare("constant", answer=first.body))
         for number in range(ground.rounds):
-            before = ours.processor_seconds()
-            mine = await _read(ours, doors, contacts, count, seed=number)
-            found.used.append((ours.processor_seconds() - before) / count * 1_000_000)
-            one = await _read(statement, doors, contacts, count, seed=number)
-            none = await _read(nothing, doors, contacts, count, seed=number)
-            found.beside_statement.add(mine.rate, one.rate)
-            found.beside_nothing.add(mine.rate, none.rate)
-            found.waits += mine.waits
-            ground.say(f"ours {mine.rate:,.0f}, bare {one.rate:,.0f}, constant {none.rate:,.0f}")
+            mine, one, none = [
+                await _measured(serving, doors, contacts, count, seed=number)
+                for serving in (ours, statement, nothing)
+            ]
+            found.used.append((mine[1], one[1], none[1]))
+            rates = [asked.rate for asked, _ in (mine, one, none)]
+            found.beside_statement.add(rates[0], rates[1])
+            found.beside_nothing.add(rates[0], rates[2])
+            found.waits += mine[0].waits
+            ground.say("ours {:,.0f}, bare {:,.0f}, constant {:,.0f}".format(*rates))
     return found
+
+
+async def _measured(
+    serving: Serving, doors: Doors, contacts: int, count: int, *, seed: int
+) -> tuple[Asked, float]:
+    """What asking came to, and the server's processor time a request in microseconds."""
+    before = serving.processor_seconds()
+    asked = await _read(serving, doors, contacts, count, seed=seed)
+    return asked, (serving.processor_seconds() - before) / count * 1_000_000
 
 
 async def _read(serving: Serving, doors: Doors, contacts: int, count: int, *, seed: int) -> Asked:
