@@ -56,7 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
         # What a few tests leave is perhaps looked into; where many run, nobody does.
         is_large = bool(getattr(config.option, "numprocesses", None))
         if place is not None and is_large and config.option.basetemp is None:
-            config.option.basetemp = str(folder / "of_tests")
+            # Short, since the address of a socket may have no more than 107 bytes.
+            config.option.basetemp = str(folder / "t")
     else:
         config.stash[FOLDER] = Path(workerinput["run_folder"])
 

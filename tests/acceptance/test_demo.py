@@ -219,7 +219,6 @@ def test_a_push_whose_answer_was_on_the_way_is_settled(tmp_path: Path) -> None:
         assert "Everything holds." in demo.said
 
 
-@pytest.mark.database
 def test_two_services_on_one_database_book_once_and_agree(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     with playing(folder, "--customers", "10") as demo:

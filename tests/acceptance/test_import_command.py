@@ -11,6 +11,8 @@ from ledger.postgres import Database, connect
 from tests.bookkeeping.desk import member
 from tests.doors.commands import Commands
 
+pytestmark = pytest.mark.any_postgres
+
 BALANCES = "contactId,definitionId,amount,validTo"
 HISTORY = "kind,contactId,definitionId,amount,description,idempotencyKey"
 

@@ -23,6 +23,9 @@ from ledger.tenants import DefinitionDeclaration, TenantDeclaration
 from sync.engage import EngageSettings
 from sync.secret import Secret
 
+PATIENCE = 90.0
+"""Seconds to wait for an answer that takes moments, but on a machine that is busy."""
+
 ACME = TenantDeclaration(
     name="acme",
     time_zone="Europe/Stockholm",
@@ -95,7 +98,7 @@ class House:
     async def client(self, key: str | None) -> httpx.AsyncClient:
         """A caller with this key."""
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        client = httpx.AsyncClient(base_url=self.address, headers=headers, timeout=30)
+        client = httpx.AsyncClient(base_url=self.address, headers=headers, timeout=PATIENCE)
         return await self.stack.enter_async_context(client)
 
     def asks(self, kind: str, **more: Any) -> dict[str, Any]:
@@ -153,7 +156,9 @@ async def open_house(
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(open_service(configuration, role=role))
         address = await stack.enter_async_context(listening(service))
-        anyone = await stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
+        anyone = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=address, timeout=PATIENCE)
+        )
         house = House(service, address, anyone, anyone, stack)
         house.http = await house.client(await house.key(Scope.ADMIN))
         yield house

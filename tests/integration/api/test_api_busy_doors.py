@@ -16,7 +16,7 @@ from ledger.postgres import Server
 from tests.doors.engaged import LOG_SECRET, engaged, settings_of
 from tests.doors.house import House, listening
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.any_postgres]
 
 CONTACT = UUID("3f0c9f5e-62a1-4f0e-9a57-2b1d0e4c7a11")
 PURCHASE: Mapping[str, Any] = {

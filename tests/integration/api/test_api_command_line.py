@@ -20,11 +20,16 @@ from api.command_line import main
 from ledger.postgres import Database
 from sandbox.launch import launched
 
+pytestmark = pytest.mark.any_postgres
+
 CONFIGURATION = """
 [tenants.acme]
 time_zone = "Europe/Stockholm"
 definitions = [{ engage_id = 1, name = "Points" }]
 """
+
+PATIENCE = 60.0
+"""Seconds to wait for what takes moments, but on a machine that is busy."""
 
 CONTACT = "1dfe06cd-a1be-4423-8ed4-afd900d998aa"
 
@@ -194,22 +199,28 @@ def test_a_sync_by_hand_ends_when_engage_has_what_the_books_have(terminal: Termi
         terminal.path.write_text(CONFIGURATION + section, encoding="utf-8")
         terminal.variables["POINTMASTER_ACME_ENGAGE_API_KEY"] = "sandbox-key"
         contacts = {"contacts": [{"id": CONTACT}]}
-        httpx.post(f"{engage.address}/_sandbox/contacts", json=contacts).raise_for_status()
+        httpx.post(
+            f"{engage.address}/_sandbox/contacts", json=contacts, timeout=PATIENCE
+        ).raise_for_status()
         with serving(terminal) as (_, address):
             words = ("--name", "t", "--scope", "admin")
             key = terminal.prints("keys", "create", "acme", *words).strip()
             headers = {"Authorization": f"Bearer {key}"}
-            httpx.post(f"{address}/v1/transactions", json=EARN, headers=headers)
+            httpx.post(f"{address}/v1/transactions", json=EARN, headers=headers, timeout=PATIENCE)
             status = terminal.prints("sync", "status", "acme")
             assert re.search(r"changes to send +│ 1 ", status)
             assert "Engage has what the books have." in terminal.prints("sync", "run", "acme")
             document = json.loads(terminal.prints("sync", "status", "acme", "--json"))
             assert (document["marked"], document["unfinished"]) == (0, {})
             unknown = {**EARN, "idempotencyKey": "another", "contactId": CONTACT[:-1] + "b"}
-            httpx.post(f"{address}/v1/transactions", json=unknown, headers=headers)
+            httpx.post(
+                f"{address}/v1/transactions", json=unknown, headers=headers, timeout=PATIENCE
+            )
             said = " ".join(terminal.prints("sync", "run", "acme").split())
             assert "what the books have, but for 1 that it does not take: `pointmaster" in said
-        held = httpx.get(f"{engage.address}/_sandbox/balances", params={"definition": 1}).json()
+        held = httpx.get(
+            f"{engage.address}/_sandbox/balances", params={"definition": 1}, timeout=PATIENCE
+        ).json()
         assert [(row["contactId"], row["balance"]) for row in held] == [(CONTACT, 250)]
     assert "trouble" in terminal.prints("sync", "status", "acme")
 
@@ -217,7 +228,9 @@ def test_a_sync_by_hand_ends_when_engage_has_what_the_books_have(terminal: Termi
 def test_the_service_serves_verifies_and_stops_when_told(terminal: Terminal) -> None:
     with serving(terminal) as (process, address):
         key = terminal.prints("keys", "create", "acme", "--name", "t", "--scope", "admin").strip()
-        with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}) as http:
+        with httpx.Client(
+            base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE
+        ) as http:
             assert http.get("/health/ready").status_code == 200
             assert http.post("/v1/transactions", json=EARN).status_code == 201
             process.send_signal(signal.SIGTERM)
@@ -229,7 +242,7 @@ def test_books_that_are_not_right_are_shown(terminal: Terminal, database: Databa
     with serving(terminal) as (_, address):
         key = terminal.prints("keys", "create", "acme", "--name", "t", "--scope", "admin").strip()
         headers = {"Authorization": f"Bearer {key}"}
-        httpx.post(f"{address}/v1/transactions", json=EARN, headers=headers)
+        httpx.post(f"{address}/v1/transactions", json=EARN, headers=headers, timeout=PATIENCE)
     tampering = "update ledger.account set available = available + 1"
     subprocess.run([sys.executable, "-c", TAMPER, database.dsn_owner, tampering], check=True)
     said = terminal.fails("verify")
@@ -303,7 +316,7 @@ def test_two_services_on_one_database_book_once(terminal: Terminal) -> None:
         key = terminal.prints("keys", "create", "acme", "--name", "t", "--scope", "admin").strip()
         headers = {"Authorization": f"Bearer {key}"}
         answers = [
-            httpx.post(f"{address}/v1/transactions", json=EARN, headers=headers)
+            httpx.post(f"{address}/v1/transactions", json=EARN, headers=headers, timeout=PATIENCE)
             for address in (first, second)
         ]
     assert [answer.status_code for answer in answers] == [201, 200]
@@ -314,11 +327,15 @@ def test_a_killed_service_loses_nothing_it_answered(terminal: Terminal) -> None:
     with serving(terminal) as (process, address):
         key = terminal.prints("keys", "create", "acme", "--name", "t", "--scope", "admin").strip()
         headers = {"Authorization": f"Bearer {key}"}
-        answer = httpx.post(f"{address}/v1/transactions", json=EARN, headers=headers)
+        answer = httpx.post(
+            f"{address}/v1/transactions", json=EARN, headers=headers, timeout=PATIENCE
+        )
         process.kill()
         process.wait()
     with serving(terminal) as (_, address):
-        again = httpx.post(f"{address}/v1/transactions", json=EARN, headers=headers)
+        again = httpx.post(
+            f"{address}/v1/transactions", json=EARN, headers=headers, timeout=PATIENCE
+        )
     assert (answer.status_code, again.status_code) == (201, 200)
     assert again.content == answer.content
     assert "The books are right." in terminal.prints("verify")

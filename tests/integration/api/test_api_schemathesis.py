@@ -29,6 +29,8 @@ from sync.secret import Secret
 from tests.conftest import FOLDER, TEMPLATE, create_database, drop_database, ensure_template
 from tests.doors.house import configuration_of, open_house
 
+pytestmark = pytest.mark.any_postgres
+
 SCHEMA = schemathesis.openapi.from_dict(build_document(operations(), version="0"))
 
 EXAMPLES = 15

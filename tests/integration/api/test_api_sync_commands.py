@@ -20,6 +20,8 @@ from sandbox.launch import launched
 from tests.doors.commands import Commands
 from tests.following.program import Sandbox, member
 
+pytestmark = pytest.mark.any_postgres
+
 STRANGER = member(1002)
 
 

@@ -254,6 +254,7 @@ def memory() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
+@pytest.mark.any_postgres
 @pytest.mark.parametrize(("rows", "post"), [(24_000, False), (12_000, True)])
 async def test_memory_does_not_grow_with_the_file(
     books: Desk, tmp_path: Path, rows: int, *, post: bool

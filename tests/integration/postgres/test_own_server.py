@@ -76,7 +76,7 @@ async def test_the_service_may_do_nothing_that_was_not_granted(
 def test_the_folder_is_closed_to_everyone_else(new_folder: Path, major: int) -> None:
     server = start(new_folder, major=major, profile=Profile.TESTS)
     try:
-        for place in (new_folder, new_folder / "cluster", new_folder / "socket"):
+        for place in (new_folder, new_folder / "cluster", server.folder.socket_folder):
             assert stat.S_IMODE(place.stat().st_mode) == 0o700
         account = server.folder.account.uid
         assert account != 0
