@@ -24,7 +24,7 @@ UNLIMITED = [
 ]
 
 
-async def weather(events: int, seed: int, kill_seconds: float) -> Outcome:
+async def weather(events: int, seed: int, kill_every: int) -> Outcome:
     """Let it storm."""
     started = time.monotonic()
 
@@ -43,7 +43,7 @@ async def weather(events: int, seed: int, kill_seconds: float) -> Outcome:
                     customers=max(200, events // 40),
                     together=100,
                     senders=12,
-                    kill_seconds=kill_seconds,
+                    kill_every=kill_every,
                 )
                 return await Storm(size, seed, database, moengage, path, tell).run()
 
@@ -53,10 +53,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--kill-seconds", type=float, default=20)
+    parser.add_argument("--kill-every", type=int, default=Size.kill_every, metavar="EVENTS")
     arguments = parser.parse_args()
     sys.stdout.write(f"{arguments.events} events, seed {arguments.seed}\n")
-    outcome = asyncio.run(weather(arguments.events, arguments.seed, arguments.kill_seconds))
+    outcome = asyncio.run(weather(arguments.events, arguments.seed, arguments.kill_every))
     for one in outcome.wrong[:20]:
         sys.stdout.write(f"WRONG: {one}\n")
     sys.stdout.write(f"seed {arguments.seed}: {summary(outcome)}\n")

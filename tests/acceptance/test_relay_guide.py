@@ -28,7 +28,7 @@ from tests.doors.commands import CONFIGURATION, Commands
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "relay.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^( *)```(\w+)(?: (\S+))?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-SECONDS_MAX = 30.0
+SECONDS_MAX = 90.0
 SECRETS = {
     "POINTMASTER_RELAY_DESTINATION_MAIN_KEY": "sandbox-data-key",
     "POINTMASTER_RELAY_SOURCE_SHOP_SECRET": "at-least-sixteen-characters",

@@ -59,7 +59,8 @@ class Size:
         customers: Over how many customers they are spread.
         together: How many of them are in one message of Open Loyalty.
         services: How many replicas there are.
-        kill_seconds: One of them is killed about so often.
+        kill_every: One of them is killed each time that about so many events more were sent; by
+            events and not by seconds, so that a slow machine gets as far as a fast one.
     """
 
     events: int
@@ -67,7 +68,7 @@ class Size:
     together: int = 40
     senders: int = 8
     services: int = 2
-    kill_seconds: float = 4.0
+    kill_every: int = 4000
     tell_every: int = 10_000
 
 
@@ -210,6 +211,9 @@ class Storm:
             self._outcome.seconds_sending = time.monotonic() - started
             killing.cancel()
             await asyncio.wait([killing])
+            # Once more, while nothing but what waits is left to do.
+            await replicas[0].kill()
+            self._outcome.kills += 1
             for replica in replicas:
                 await replica.revive()
             self._tell(f"all {self._outcome.sent} are sent; waiting for the rest to arrive")
@@ -245,8 +249,11 @@ class Storm:
 
     async def _kill(self, replicas: list[Replica]) -> None:
         chance = random.Random(f"{self._seed} kill")
+        next_at = 0.0
         while True:
-            await asyncio.sleep(self._size.kill_seconds * chance.uniform(0.5, 1.5))
+            next_at += self._size.kill_every * chance.uniform(0.5, 1.5)
+            while self._outcome.sent < next_at:
+                await asyncio.sleep(0.02)
             replica = chance.choice(replicas)
             await replica.kill()
             self._outcome.kills += 1
