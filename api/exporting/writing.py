@@ -14,11 +14,14 @@ async def written(name: str, asked: Asked, form: Format) -> AsyncIterator[tuple[
     """
     dataset = DATASETS[name]
     writer = writer_of(form, dataset.fields)
-    yield writer.begin(), 0
+    # Nothing is said before it is known that there is an answer.
+    kept = writer.begin()
     if form is Format.CSV and name in LINES:
         async for lines, count in LINES[name](asked):
-            yield lines, count
+            yield kept + lines, count
+            kept = b""
     else:
         async for rows in dataset.rows(asked):
-            yield writer.rows(rows), len(rows)
-    yield writer.end(), 0
+            yield kept + writer.rows(rows), len(rows)
+            kept = b""
+    yield kept + writer.end(), 0
