@@ -2,8 +2,10 @@
 
 The one hard idea: a lane posts whatever is queued the moment it is free. A lone request goes at
 once; under load the batch grows by itself to what arrives while the one before is committed.
-Requests are laid on lanes by contact, one connection a lane, so two batches under way at the same
-time hardly ever want the same holder, and one contact's requests keep their order.
+Requests are laid on lanes, one connection each. Those of one contact follow each other in one lane,
+so they keep their order, and two batches under way at the same time hardly ever want the same
+holder. Lanes are filled one after the other: every commit has a price, and few callers pay it least
+when they share one.
 
 A request is never lost and never harms another: a batch that fails is tried again by halves down to
 the one that is to blame, a lost connection is replaced and the batch sent again (its keys make that
@@ -16,12 +18,14 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from time import monotonic
 from typing import Final, Self
 
 import asyncpg
 
+from ledger.book import Contact
 from ledger.connection import Connection
 from ledger.loading import contacts_in, locked_contacts
 from ledger.outcomes import Outcome
@@ -39,6 +43,12 @@ RECONNECT_ATTEMPTS_MAX: Final = 5
 
 LOCK_SECONDS_MAX: Final = 5.0
 """How long a batch waits for a holder that somebody else has locked, before going on without."""
+
+CROWD: Final = 64
+"""Requests that wait in one lane before another is taken into use."""
+
+HELD_UP_SECONDS: Final = 0.05
+"""How long a commit may take before the next requests are laid on another lane."""
 
 _LOOK_SECONDS: Final = 0.5
 
@@ -93,8 +103,16 @@ class _Lane:
         self._lock_seconds_max = lock_seconds_max
         self._work = asyncio.Event()
         self._connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None = None
+        self._busy_since: float | None = None
         self._is_closing = False
         self.task = asyncio.create_task(self._run())
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a request that is queued now can expect to be in the next commit, and soon."""
+        if len(self.waiting) >= CROWD:
+            return False
+        return self._busy_since is None or monotonic() - self._busy_since < HELD_UP_SECONDS
 
     def add(self, request: Request) -> "asyncio.Future[Outcome]":
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -113,7 +131,9 @@ class _Lane:
             while True:
                 batch = self._next_batch()
                 if batch:
+                    self._busy_since = monotonic()
                     await self._answer(batch)
+                    self._busy_since = None
                 elif self._is_closing:
                     return
                 else:
@@ -236,6 +256,7 @@ class GroupCommit:
         self._wait_seconds_max = wait_seconds_max
         self._lock_seconds_max = lock_seconds_max
         self._lanes: list[_Lane] = []
+        self._under_way: dict[Contact, tuple[_Lane, int]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._is_open = False
 
@@ -270,7 +291,7 @@ class GroupCommit:
     async def post(self, request: Request) -> Outcome:
         """Decide and book one request. Raises `BusyError` or `ClosedError`: nothing was booked."""
         self._check_room(1)
-        return await self._lane_of(request).add(request)
+        return await self._add(request)
 
     async def post_batch(self, requests: Sequence[Request], *, atomic: bool) -> list[Outcome]:
         """Several requests, outcomes in order.
@@ -283,7 +304,7 @@ class GroupCommit:
             self._check_room(0)
             return await self._books.post(requests, atomic=atomic)
         self._check_room(len(requests))
-        answers = [self._lane_of(request).add(request) for request in requests]
+        answers = [self._add(request) for request in requests]
         try:
             return list(await asyncio.gather(*answers))
         except BaseException:
@@ -291,8 +312,29 @@ class GroupCommit:
                 answer.cancel()
             raise
 
-    def _lane_of(self, request: Request) -> _Lane:
-        return self._lanes[hash((request.tenant, request.contact)) % self._lane_count]
+    def _add(self, request: Request) -> "asyncio.Future[Outcome]":
+        """Queue a request: where its contact's last one still is or, else, in the first lane free.
+
+        Few callers thus share one lane and its commits; more lanes are taken into use as they come.
+        """
+        contact = (request.tenant, request.contact)
+        lane, under_way = self._under_way.get(contact) or (self._first_free(), 0)
+        self._under_way[contact] = (lane, under_way + 1)
+        answer = lane.add(request)
+        answer.add_done_callback(partial(self._leave, contact))
+        return answer
+
+    def _leave(self, contact: Contact, _answer: "asyncio.Future[Outcome]") -> None:
+        lane, under_way = self._under_way.pop(contact)
+        if under_way > 1:
+            self._under_way[contact] = (lane, under_way - 1)
+
+    def _first_free(self) -> _Lane:
+        """The first lane that is neither crowded nor held up or, if all are, the least crowded."""
+        for lane in self._lanes:
+            if lane.is_free:
+                return lane
+        return min(self._lanes, key=lambda lane: len(lane.waiting))
 
     def _check_room(self, wanted: int) -> None:
         if not self._is_open:

@@ -10,7 +10,8 @@ import pytest
 
 from ledger.amounts import Points
 from ledger.connection import Connection, Pool
-from ledger.group_commit import BusyError, ClosedError, GroupCommit
+from ledger.group_commit import CROWD, BusyError, ClosedError, GroupCommit
+from ledger.identity import ContactId
 from ledger.outcomes import Booked, Code, Outcome, Refused, Replayed
 from ledger.postgres import Database
 from ledger.posting import Books
@@ -211,6 +212,24 @@ async def test_a_batch_over_several_lanes_is_answered_in_its_order(desk: Desk) -
     assert booked == list(range(1, 101))
     assert isinstance(outcomes[100], Refused)
     assert [type(one) for one in outcomes[101:]] == [Booked, Replayed]
+
+
+async def test_few_share_a_lane_a_crowd_takes_more_and_each_contact_keeps_its_order(
+    desk: Desk,
+) -> None:
+    async with GroupCommit(desk.books, lanes=4) as poster:
+        few = [desk.till.earn(member(number), 1) for number in range(30)]
+        await asyncio.gather(*(poster.post(one) for one in few))
+        assert max(batches_of(desk)) >= 29
+        begun = len(batches_of(desk))
+        crowd = [desk.till.earn(member(number % 97), 1) for number in range(600)]
+        outcomes = await asyncio.gather(*(poster.post(one) for one in crowd))
+        assert max(batches_of(desk)[begun:]) < 600 - 3 * CROWD
+    numbers: dict[ContactId, list[int]] = {}
+    for asked, outcome in zip(crowd, outcomes, strict=True):
+        assert isinstance(outcome, Booked)
+        numbers.setdefault(asked.contact, []).append(outcome.transaction.number)
+    assert all(found == sorted(found) for found in numbers.values())
 
 
 async def test_points_moved_can_be_spent_further_down_in_the_same_batch(desk: Desk) -> None:
