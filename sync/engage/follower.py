@@ -140,8 +140,7 @@ class Follower:
         """
         async with self.context.pool.acquire() as connection:
             if self.context.options.mode is Mode.ALL_TRANSACTIONS:
-                async with connection.transaction():
-                    return await deriving.take_up_history(self.context, connection)
+                return await deriving.take_up_history(self.context, connection)
             return await marks.mark_everything(connection, list(self.context.definitions))
 
     async def receive(self, body: bytes, headers: Mapping[str, str]) -> Receipt:

@@ -10,6 +10,7 @@ Marks of accounts in flight are passed over and stay; the next run sees them.
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from ledger.connection import Connection, Pool
 from ledger.identity import DefinitionId, HolderId
@@ -52,22 +53,38 @@ COUNT_MARKS = """
     ) as seen
 """
 
-MARK_ALL = """
-    -- Every account that is not marked yet.
-    insert into ledger.outbox (consumer, holder_id, definition_id, number)
-    select $1, account.holder_id, account.definition_id, 0 from ledger.account
-    where account.definition_id = any($2::smallint[]) and not exists (
-        select from ledger.outbox as marked
-        where marked.consumer = $1 and marked.holder_id = account.holder_id
-          and marked.definition_id = account.definition_id
-    )
-"""
+LAST_MARK = "select max(id) from ledger.outbox where consumer = $1"
 
-FORGET_CONFIRMED = """
-    -- What Engage has counts as unknown, so that the same total is sent again.
-    update engage.account set confirmed_total = null, retry_at = null
-    where definition_id = any($1::smallint[])
-      and (confirmed_total is not null or retry_at is not null)
+MARK_SOME = """
+    -- The next accounts by their keys: what Engage has of them counts as unknown, so that the same
+    -- total is sent again, and they are marked, unless they were before this began.
+    -- Index: account_pk of both, outbox_pk.
+    with chosen as materialized (
+        select holder_id, definition_id from ledger.account
+        where (holder_id, definition_id) > ($3::uuid, $4::smallint)
+          and definition_id = any($2::smallint[])
+        order by holder_id, definition_id limit $5
+    ), unknown as (
+        update engage.account set confirmed_total = null, retry_at = null
+        from chosen
+        where account.holder_id = chosen.holder_id and account.definition_id = chosen.definition_id
+          and (confirmed_total is not null or retry_at is not null)
+    ), marked as (
+        insert into ledger.outbox (consumer, holder_id, definition_id, number)
+        select $1, holder_id, definition_id, 0 from chosen
+        where not exists (
+            select from ledger.outbox as before
+            where before.consumer = $1 and before.id <= $6
+              and before.holder_id = chosen.holder_id
+              and before.definition_id = chosen.definition_id
+        )
+        returning 1
+    )
+    select (select count(*) from marked) as marked, count(*) as seen,
+           (array_agg(holder_id order by holder_id desc, definition_id desc))[1] as holder_id,
+           (array_agg(definition_id order by holder_id desc, definition_id desc))[1]
+               as definition_id
+    from chosen
 """
 
 
@@ -112,9 +129,19 @@ async def mark_everything(connection: Connection, definitions: Sequence[Definiti
     """Mark every account and forget what Engage confirmed; answers how many were marked.
 
     For a first load, and whenever Engage is no longer believed. Accounts in flight keep their
-    push, and are looked at again after it.
+    push, and are looked at again after it. Each so many accounts are a transaction of their own:
+    one that ends early is begun again.
     """
-    async with connection.transaction():
-        await connection.execute(FORGET_CONFIRMED, list(definitions))
-        done = await connection.execute(MARK_ALL, CONSUMER, list(definitions))
-    return int(done.rpartition(" ")[2])
+    before = await connection.fetchval(LAST_MARK, CONSUMER) or 0
+    holder, definition = UUID(int=0), 0
+    marked = 0
+    while True:
+        row = await connection.fetchrow(
+            MARK_SOME, CONSUMER, list(definitions), holder, definition, WINDOW, before
+        )
+        if row is None:
+            raise RuntimeError("an aggregate always answers")
+        marked += int(row["marked"])
+        if row["seen"] < WINDOW:
+            return marked
+        holder, definition = row["holder_id"], row["definition_id"]

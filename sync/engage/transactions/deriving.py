@@ -9,6 +9,7 @@ apart and rows in the order of the books.
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from ledger.book import Place
 from ledger.connection import Connection
@@ -16,7 +17,7 @@ from ledger.facts import Transaction
 from ledger.identity import HolderId
 from ledger.reading import transactions_at
 from sync.engage.context import Context
-from sync.engage.marks import AccountKey
+from sync.engage.marks import LAST_MARK, AccountKey
 from sync.engage.transactions import rows
 from sync.engage.transactions.effects import Effect, LotBefore, effects_of, lots_needed
 from sync.engage.transactions.rows import NewRow
@@ -27,6 +28,9 @@ CONSUMER: Final = 2
 """The books' number for whoever tells Engage transactions (`ledger.outbox.Consumer`)."""
 
 TAKEN_AT_ONCE: Final = 1000
+
+HISTORY_AT_ONCE: Final = 20_000
+"""Transactions looked at in one go where all of the books are taken up."""
 
 ONE_AT_A_TIME = "select pg_advisory_xact_lock($1)"
 
@@ -88,25 +92,36 @@ COUNT = """
     ) as seen
 """
 
-TAKE_UP_HISTORY = """
-    -- Every transaction of accounts that Engage was never told totals of, unless it has its rows or
-    -- waits for them. Index: transaction_pk, account_pk, row_holder_id_number_line_part_key.
-    insert into ledger.outbox (consumer, holder_id, definition_id, number)
-    select $1, transaction.holder_id, transaction.definition_id, transaction.number
-    from ledger.transaction
-    left join engage.account on account.holder_id = transaction.holder_id
-        and account.definition_id = transaction.definition_id
-    where transaction.definition_id = any($2::smallint[]) and account.sent_total is null
-      and not exists (
-          select from engage.row where row.holder_id = transaction.holder_id
-            and row.number = transaction.number
-      )
-      and not exists (
-          select from ledger.outbox as waiting
-          where waiting.consumer = $1 and waiting.holder_id = transaction.holder_id
-            and waiting.number = transaction.number
-      )
-    order by transaction.holder_id, transaction.number
+TAKE_UP_SOME = """
+    -- The next transactions by their places: those of accounts that Engage was never told totals
+    -- of, unless they have their rows or waited for them before this began.
+    -- Index: transaction_pk, account_pk, row_holder_id_number_line_part_key, outbox_pk.
+    with chosen as materialized (
+        select holder_id, definition_id, number from ledger.transaction
+        where (holder_id, number) > ($3::uuid, $4::bigint)
+          and definition_id = any($2::smallint[])
+        order by holder_id, number limit $5
+    ), taken as (
+        insert into ledger.outbox (consumer, holder_id, definition_id, number)
+        select $1, chosen.holder_id, chosen.definition_id, chosen.number from chosen
+        left join engage.account using (holder_id, definition_id)
+        where account.sent_total is null
+          and not exists (
+              select from engage.row
+              where row.holder_id = chosen.holder_id and row.number = chosen.number
+          )
+          and not exists (
+              select from ledger.outbox as before
+              where before.consumer = $1 and before.id <= $6
+                and before.holder_id = chosen.holder_id and before.number = chosen.number
+          )
+        order by chosen.holder_id, chosen.number
+        returning 1
+    )
+    select (select count(*) from taken) as taken, count(*) as seen,
+           (array_agg(holder_id order by holder_id desc, number desc))[1] as holder_id,
+           (array_agg(number order by holder_id desc, number desc))[1] as number
+    from chosen
 """
 
 LotAt = tuple[HolderId, int, int]
@@ -146,10 +161,29 @@ async def take_up_history(context: Context, connection: Connection) -> int:
 
     For a first load. What has rows is not told again, whatever became of them; neither are accounts
     whose totals Engage was told in the other mode. Those that are not a row of their own count too.
+    Each so many transactions are one of the database: a run that ends early is begun again.
     """
-    await hold_stamps(context, connection)
-    done = await connection.execute(TAKE_UP_HISTORY, CONSUMER, list(context.definitions))
-    return int(str(done).rpartition(" ")[2])
+    before = await connection.fetchval(LAST_MARK, CONSUMER) or 0
+    holder, number = UUID(int=0), 0
+    taken = 0
+    while True:
+        async with connection.transaction():
+            await hold_stamps(context, connection)
+            row = await connection.fetchrow(
+                TAKE_UP_SOME,
+                CONSUMER,
+                list(context.definitions),
+                holder,
+                number,
+                HISTORY_AT_ONCE,
+                before,
+            )
+        if row is None:
+            raise RuntimeError("an aggregate always answers")
+        taken += int(row["taken"])
+        if row["seen"] < HISTORY_AT_ONCE:
+            return taken
+        holder, number = row["holder_id"], row["number"]
 
 
 async def hold_stamps(context: Context, connection: Connection) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from ledger.outbox import Outbox
 from ledger.posting import Books
-from sync.engage import Follower, State, push, storing
+from sync.engage import Follower, State, marks, push, storing
 from sync.engage.total_options import TotalOptions
+from sync.engage.transactions import deriving
 from tests.following.program import Program, Sandbox, member
 
 BALANCES = "/point-accounts/balances"
@@ -283,6 +284,33 @@ async def test_everything_can_be_pushed_again(program: Program, engage: Sandbox)
     engage.run_job()
     assert (await follower.sync(wait_seconds=5)).is_complete
     assert engage.balances() == before
+
+
+async def test_everything_is_marked_stretch_by_stretch(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await program.earn_all([(member(number), 1) for number in range(6)])
+    await program.earn(member(1), 1, definition=2)
+    await program.pool.execute("delete from ledger.outbox")
+    await program.earn(member(3), 1)
+    follower = await program.follower()
+    monkeypatch.setattr(marks, "WINDOW", 2)
+    assert await follower.push_everything() == 6, "one of seven was marked before"
+    assert await program.marks() == 7
+    assert await follower.push_everything() == 0
+
+
+async def test_a_history_is_taken_up_stretch_by_stretch(
+    rows_program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = rows_program
+    await program.earn_all([(member(number % 3), 1) for number in range(7)])
+    await program.pool.execute("delete from ledger.outbox")
+    follower = await program.follower()
+    monkeypatch.setattr(deriving, "HISTORY_AT_ONCE", 2)
+    assert await follower.push_everything() == 7
+    assert await program.marks() == 7
+    assert await follower.push_everything() == 0
 
 
 async def test_a_first_load_needs_no_marks(program: Program, engage: Sandbox) -> None:
