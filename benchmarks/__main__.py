@@ -47,6 +47,11 @@ QUESTIONS: Final = (
 )
 """In the order of the table."""
 
+ABOUT_SIZE: Final = frozenset(
+    {"points_log_size", "large_books", "trial_balance_instant", "workers"}
+)
+"""Left out in a hurry unless named: in small books they ask nothing, or have no goal."""
+
 FOLDER: Final = Path("var/benchmarks")
 
 Measure = Callable[[Ground], Awaitable[list[Result]]]
@@ -87,8 +92,8 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     server = start((folder / f"postgres-{major}").absolute(), major=major)
     try:
-        ground = Ground(server, quick, factor, rounds or (3 if quick else 5))
-        results, failed, settings = uvloop.run(_ask(ground, names or QUESTIONS))
+        ground = Ground(server, quick, factor, rounds or (2 if quick else 5))
+        results, failed, settings = uvloop.run(_ask(ground, names or _all(quick=quick)))
     finally:
         server.stop()
     show(console, results, machine=machine(), settings=settings, load_before=before)
@@ -96,6 +101,10 @@ def main(
         console.print(f"[red]could not be measured[/]  {name}", highlight=False)
     if failed or not all(result.is_reached for result in results):
         sys.exit(1)
+
+
+def _all(*, quick: bool) -> tuple[str, ...]:
+    return tuple(name for name in QUESTIONS if not (quick and name in ABOUT_SIZE))
 
 
 async def _ask(
