@@ -62,7 +62,7 @@ async def test_sums_and_folds_agree_at_every_instant_of_a_random_history(
         monkeypatch.setattr(summing, "accounts_as_of", counted)
         asked = 0
         async with desk.pool.acquire() as connection:
-            for _ in range(40):
+            for _ in range(12):
                 known = begun + span * life.draw.random()
                 happened = known + timedelta(hours=life.draw.randint(-100, 100))
                 for contact in CONTACTS:
