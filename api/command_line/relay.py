@@ -95,14 +95,23 @@ SEARCHING = (
     click.option("--destination", help="Only for this destination."),
     click.option("--customer", help="Only of this customer, by the id at MoEngage."),
     click.option("--name", help="Only of this kind: the vendor's word or MoEngage's."),
-    click.option("--reason", type=click.Choice(list(Reason)), help="Only for this reason."),
+    click.option(
+        "--reason",
+        type=click.Choice(list(Reason), case_sensitive=False),
+        metavar="REASON",
+        help="Only for this reason, such as customer_unknown.",
+    ),
     click.option(
         "--since",
         type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
-        help="Only received from then on, in UTC.",
+        metavar="DAY OR TIME",
+        help="Only received from then on: 2026-11-21, or 2026-11-21T09:30:00Z; in UTC.",
     ),
     click.option(
-        "--until", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="Before."
+        "--until",
+        type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
+        metavar="DAY OR TIME",
+        help="Only received before then.",
     ),
 )
 

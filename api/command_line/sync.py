@@ -52,7 +52,7 @@ for command in COMMANDS:
     "kind",
     type=click.Choice(list(JobKind), case_sensitive=False),
     default=JobKind.PUSH,
-    show_default=True,
+    show_default=JobKind.PUSH.value,
     help="What to do.",
 )
 @click.option(

@@ -105,7 +105,8 @@ def test_what_is_quarantined_is_listed_and_replayed(
     events = [json.loads(line) for line in listed.output.splitlines()]
     assert {one["reason"] for one in events} == {"customer_forbidden"}
     assert len(events) == 3
-    assert "customer_forbidden" in commands("dead", "--source", "perx").output
+    chosen = ("--source", "perx", "--reason", "customer_forbidden", "--since", "2026-01-01")
+    assert "customer_forbidden" in commands("dead", *chosen).output
     assert "there is no source" in commands("dead", "--source", "prx").output
     status = json.loads(commands("status", "--json").output)
     assert status["sources"][0]["quarantined"] == {"customer_forbidden": 3}
