@@ -62,9 +62,13 @@ async def test_sums_and_folds_agree_at_every_instant_of_a_random_history(
         monkeypatch.setattr(summing, "accounts_as_of", counted)
         asked = 0
         async with desk.pool.acquire() as connection:
-            for _ in range(12):
-                known = begun + span * life.draw.random()
-                happened = known + timedelta(hours=life.draw.randint(-100, 100))
+            long_before, long_after = begun - timedelta(days=30), begun + timedelta(days=999)
+            drawn = [begun + span * life.draw.random() for _ in range(12)]
+            for known, happened in (
+                (begun, long_before),
+                (begun + span, long_after),
+                *((one, one + timedelta(hours=life.draw.randint(-100, 100))) for one in drawn),
+            ):
                 for contact in CONTACTS:
                     for recorded_at in (known, None):
                         asked += 1
