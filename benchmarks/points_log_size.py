@@ -9,7 +9,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.asking import ask, request_bytes
-from benchmarks.filling import EACH, contact, filled
+from benchmarks.filling import EACH, contact, filled, warm
 from benchmarks.ground import Ground
 from benchmarks.points_log import DOORS
 from benchmarks.result import Goal, Latency, Result, Rounds
@@ -23,6 +23,8 @@ async def measure(ground: Ground) -> list[Result]:
     """Ask it."""
     many, count = ground.size(500_000, 20_000), ground.size(2_000, 500)
     large, small = await filled(ground, many, EACH), await filled(ground, FEW, EACH)
+    await warm(large)
+    await warm(small)
     rounds = Rounds()
     waits: list[float] = []
     async with AsyncExitStack() as stack:

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.asking import Asked, ask, request_bytes
-from benchmarks.filling import EACH, contact, filled
+from benchmarks.filling import EACH, contact, filled, warm
 from benchmarks.ground import Ground
 from benchmarks.result import Latency, Rounds
 from benchmarks.serving import Serving, bare, service
@@ -65,6 +65,7 @@ async def beside_bare(ground: Ground, doors: Doors) -> Read:
     contacts = ground.size(500_000, 5_000)
     count = ground.size(15_000, 4_000)
     database = await filled(ground, contacts, EACH)
+    await warm(database)
     found = Read()
     async with AsyncExitStack() as stack:
         ours = await stack.enter_async_context(service(database, engage=True))
