@@ -7,6 +7,8 @@ from typing import Final
 
 _ONLY_SAVES_LOOKING = "where nothing is due by then, looking finds nothing"
 _NEVER_ZERO = "an amount is never zero"
+_DUE_LAST = "ledger.explaining: return True, movement.effective_at, False, movement.holder, 0"
+_THE_SAME_FOR_ALL = "it is the same for all that is due and not booked"
 
 EQUIVALENT: Final[dict[str, str]] = {
     "ledger.due: if account.next_due_at is None or account.next_due_at > until:  [if False]": (
@@ -18,9 +20,14 @@ EQUIVALENT: Final[dict[str, str]] = {
     "ledger.requests: return request.amount < 0  [request.amount < 0: Lt to LtE]": _NEVER_ZERO,
     "ledger.rules.adjust: if request.amount > 0:  [request.amount > 0: Gt to GtE]": _NEVER_ZERO,
     "ledger.rules.opening: if request.amount > 0:  [request.amount > 0: Gt to GtE]": _NEVER_ZERO,
-    "ledger.explaining: return True, movement.effective_at, movement.holder, 0  [True to False]": (
+    "ledger.rules.terms: for lot in sorted(pending, key=consumption_order):  [list(…)]": (
+        "a transaction issues its lots in that order, and no new term changes it"
+    ),
+    f"{_DUE_LAST}  [True to False]": (
         "what is due and not booked is later than all that is recorded of the account"
     ),
+    f"{_DUE_LAST}  [False to True]": _THE_SAME_FOR_ALL,
+    f"{_DUE_LAST}  [0 to 1]": _THE_SAME_FOR_ALL,
     "ledger.book: original = None if place is None else self.originals.get(place)  [if False]": (
         "nothing is known under no place"
     ),
