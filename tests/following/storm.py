@@ -47,6 +47,7 @@ from tests.following.program import (
     Sandbox,
     open_program,
 )
+from tests.following.watching import ends
 from tests.simulation.story import ACTIONS, RANGES, START, Step, Storyteller, scenes
 
 BALANCES: Final = "*/point-accounts/balances"
@@ -108,6 +109,8 @@ QUICK: Final[dict[str, Any]] = {
 }
 
 ROUNDS_OF_CALM_MAX: Final = 80
+ROUND_SECONDS_MAX: Final = 60.0
+CALM_SECONDS_MAX: Final = 240.0
 STEPS_MAX: Final = 150
 """Of a replica's life, where it is cut short; a quiet one lives longer."""
 
@@ -177,11 +180,11 @@ class Storm:
             for number in range(rounds):
                 if number == rounds // 2:
                     self.engage.know(CONTACTS[-1])
-                await self._round(faults)
+                await ends(self._round(faults), ROUND_SECONDS_MAX)
                 self.outcome.rounds += 1
             self.engage.behave()
             self.engage.know(*CONTACTS)
-            await self._calm()
+            await ends(self._calm(), CALM_SECONDS_MAX)
             await self._judge()
         self.outcome.calls = self.engage.get("/requests")["total"]
         self.outcome.seconds = time.perf_counter() - started
