@@ -74,9 +74,10 @@ async def beside_bare(ground: Ground, doors: Doors) -> Read:
         await _read(statement, doors, contacts, 500, seed=-1)
         nothing = await stack.enter_async_context(bare("constant", answer=first.body))
         for number in range(ground.rounds):
+            # Contacts of its own for each: whoever asks first brings pages into memory.
             mine, one, none = [
-                await _measured(serving, doors, contacts, count, seed=number)
-                for serving in (ours, statement, nothing)
+                await _measured(serving, doors, contacts, count, seed=3 * number + turn)
+                for turn, serving in enumerate((ours, statement, nothing))
             ]
             found.used.append((mine[1], one[1], none[1]))
             rates = [asked.rate for asked, _ in (mine, one, none)]
