@@ -15,7 +15,7 @@ from ledger.postgres.folder import prepared
 from ledger.postgres.locks import is_free
 
 ROOT = Path(__file__).parents[2]
-SECONDS_MAX = 60.0
+SECONDS_MAX = 200.0
 
 LONG = """
 import time
