@@ -35,10 +35,10 @@ NOBODY: Final = UUID(int=0)
 """Below every holder's id."""
 
 NEXT_HOLDERS: Final = """
-    -- The next holders by id, as many as make a chunk. Index: holder_pk.
-    select id, number from ledger.holder
-    where id > $1 and ($2::smallint is null or tenant_id = $2)
-    order by id limit $3
+    -- The next holders by id, as many as make a chunk; of all tenants, or a chunk of a small one
+    -- would reach over all that lie between. Index: holder_pk.
+    select id, number, $2::smallint is null or tenant_id = $2 as is_asked from ledger.holder
+    where id > $1 order by id limit $3
 """
 
 HOLDERS_BETWEEN: Final = """
@@ -63,11 +63,17 @@ ALONE: Final = "set local max_parallel_workers_per_gather = 0"
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """Holders above one id up to another, and how many transactions they have."""
+    """Holders above one id up to another.
+
+    Attributes:
+        transactions: How many they have, those of other tenants than the one asked for left out.
+        is_empty: Whether all are other tenants'.
+    """
 
     after: UUID
     until: HolderId
     transactions: int
+    is_empty: bool = False
 
 
 async def check_holders(
@@ -122,18 +128,23 @@ async def check_holders(
 
 
 async def _next_chunk(connection: Connection, last: UUID, tenant: TenantId | None) -> _Chunk | None:
-    until, transactions = None, 0
+    until, transactions, asked, is_empty = None, 0, 0, True
     for row in await connection.fetch(NEXT_HOLDERS, last, tenant, CHUNK_HOLDERS_MAX):
         if until is not None and transactions + row["number"] > CHUNK_TRANSACTIONS:
             break
         until = HolderId(row["id"])
         transactions += row["number"]
-    return None if until is None else _Chunk(last, until, transactions)
+        if row["is_asked"]:
+            asked += row["number"]
+            is_empty = False
+    return None if until is None else _Chunk(last, until, asked, is_empty)
 
 
 async def _check_chunk(
     connection: Connection, chunk: _Chunk, tenant: TenantId | None
 ) -> list[Finding]:
+    if chunk.is_empty:
+        return []
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute(ALONE)
         suspects = await not_acquitted(connection, chunk.after, chunk.until, tenant)

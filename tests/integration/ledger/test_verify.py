@@ -11,7 +11,7 @@ from ledger import invariants
 from ledger.connection import Connection
 from ledger.identity import HolderId
 from ledger.postgres import connect
-from tests.bookkeeping.desk import Desk, member
+from tests.bookkeeping.desk import Desk, member, opened, shop
 
 ONE, TWO, THREE = member(1001), member(1002), member(1003)
 
@@ -278,3 +278,22 @@ async def test_progress_is_told_by_transactions(kept: Desk) -> None:
         )
     assert found == []
     assert told[-1] == (10, 10)
+
+
+async def test_one_tenants_holders_are_looked_at_alone(kept: Desk, superuser: Connection) -> None:
+    async with opened(kept.database, shop("other"), today="6 March") as other:
+        await other.book(other.till.earn(ONE, 10))
+        theirs = await other.holder_of(ONE)
+        await superuser.execute(
+            of(theirs, "update account set available = 11 where holder_id = :one")
+        )
+        told: list[tuple[int, int]] = []
+        for desk in (kept, other):
+            looking = invariants.check_holders(
+                superuser,
+                tenant=desk.tenant,
+                progress=lambda done, total: told.append((done, total)),
+            )
+            places = [finding.place async for finding in looking]
+            assert places == ([f"holder {theirs}, definition 2"] if desk is other else [])
+        assert told == [(10, 10), (1, 1)]
