@@ -33,7 +33,7 @@ REQUESTS: Final = 300
 """By which it is seen whether the rate is held."""
 
 CONNECTIONS: Final = 10
-AT_ONCE: Final = 4
+AT_ONCE: Final = 8
 """Requests under way at a time, ours and the control's."""
 
 LIFTED: Final = 1_000_000.0

@@ -220,7 +220,7 @@ class EngageOptions(Section, frozen=True):
     answer_seconds: Annotated[float, Meta(gt=0, le=600)] = 60
     rate_per_second: Annotated[float, Meta(gt=0, lt=50)] = 45
     batch_rows_max: Annotated[int, Meta(ge=1, le=1000)] = 1000
-    requests_at_once: Annotated[int, Meta(ge=1, le=32)] = 4
+    requests_at_once: Annotated[int, Meta(ge=1, le=32)] = 8
     status_meanings: dict[str, Meaning] = msgspec.field(default_factory=dict)
     poll_seconds: Annotated[tuple[Seconds, ...], Meta(min_length=1, max_length=50)] = (
         2, 5, 10, 30, 60, 300,
