@@ -236,7 +236,8 @@ class Inspector:
     def _array(self, element: Element, name: str, values: list[Any]) -> None:
         if len(values) > ARRAY_ITEMS_MAX:
             self._note("long-array", element, f"attribute {name[:80]!r} has {len(values)} items")
-        if len({type(value) for value in values}) > 1:
+        # Whole or not, a number is a number.
+        if len({float if type(value) is int else type(value) for value in values}) > 1:
             self._note("mixed-array", element, f"attribute {name[:80]!r}")
         if any(isinstance(value, str) and len(value) > VALUE_CHARACTERS_MAX for value in values):
             self._note("long-value", element, f"an item of attribute {name[:80]!r}")

@@ -91,14 +91,14 @@ async def test_a_contacts_transactions_of_one_definition(house: House) -> None:
         ("definitionId=0", 400, "definitionId", "out_of_range"),
         ("definitionId=1&definitionId=2", 400, "definitionId", "duplicate"),
         ("definitonId=1", 400, "definitonId", "unknown"),
-        ("definitionId=%FF", 400, "", "wrong_type"),
+        ("definitionId=%FF", 400, "query", "wrong_type"),
         ("limit=0", 400, "limit", "out_of_range"),
         ("limit=201", 400, "limit", "out_of_range"),
         ("limit=1e1", 400, "limit", "out_of_range"),
         ("cursor=", 400, "cursor", "cursor_invalid"),
         ("cursor=AAAA", 400, "cursor", "cursor_invalid"),
         ("cursor=MTo5OTk5OTk5OTk5OTk5OTk5OTk5OTk5", 400, "cursor", "cursor_invalid"),
-        ("x=" + "y" * 9000, 400, "", "too_long"),
+        ("x=" + "y" * 9000, 400, "query", "too_long"),
     ],
 )
 async def test_queries_are_read_strictly(
