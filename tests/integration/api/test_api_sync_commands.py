@@ -94,8 +94,8 @@ def test_the_sync_in_the_hands_of_an_operator(commands: Commands, engage: Sandbo
     assert "push was not stopped" in commands.say("sync", "resume", "acme", "push").words
     assert engage.balances() == {}
 
-    said = commands.say("sync", "run", "acme").words
-    assert "Engage has what the books have, but for 1 that it does not take" in said
+    told = commands.say("sync", "run", "acme").words
+    assert "Engage has what the books have, but for 1 that it does not take" in told
     parked = commands.say("sync", "parked", "acme").words
     assert str(STRANGER) in parked
     assert "7 Points" in parked
