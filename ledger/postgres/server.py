@@ -123,6 +123,8 @@ class Server:
             self._pause()
         alive = postmaster.take_alive(self.folder, self._given_up)
         try:
+            if self._process is not None:
+                self._process.wait()  # it held `alive.lock`, so it has ended: collect it
             self._process = self._start(alive)
         finally:
             alive.close()

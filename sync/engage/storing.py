@@ -51,13 +51,13 @@ TELL: Final = """
             select confirmed_total, sent_at from engage.account
             where account.holder_id = asked.holder_id
               and account.definition_id = asked.definition_id
-            offset 0
+            limit 1
         ) as followed
         cross join lateral (
             select available, held, debt, next_due_at from ledger.account
             where account.holder_id = asked.holder_id
               and account.definition_id = asked.definition_id
-            offset 0
+            limit 1
         ) as booked
     ), told as materialized (
         select looked.*, (row_number() over () - 1)::smallint as place from looked
