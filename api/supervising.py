@@ -35,6 +35,9 @@ READY: Final = b"ready\n"
 SHORT_SECONDS: Final = 10.0
 """A worker that lived no longer than this is started again with a pause."""
 
+NOT_STARTED: Final = 71
+"""The status of a worker that could not even be started: an error of the system's."""
+
 PAUSE_SECONDS_MIN: Final = 0.5
 PAUSE_SECONDS_MAX: Final = 10.0
 
@@ -193,16 +196,21 @@ class Supervisor:
     async def _run(self, number: int) -> int:
         """One worker, from its start to its end; answers how it ended."""
         descriptor = self._listening.fileno()
-        worker = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "api", *self._command),
-            *("--as-worker", str(descriptor), str(number)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            pass_fds=(descriptor,),
-            env=self._environment,
-            # Ctrl-C at the terminal is for the parent, which then asks in good order.
-            start_new_session=True,
-        )
+        try:
+            worker = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "api", *self._command),
+                *("--as-worker", str(descriptor), str(number)),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                pass_fds=(descriptor,),
+                env=self._environment,
+                # Ctrl-C at the terminal is for the parent, which then asks in good order.
+                start_new_session=True,
+            )
+        except OSError as problem:
+            # The machine has no room for a process just now; it may have some soon.
+            logger.error("worker=%d could not be started: %s", number, problem)  # noqa: TRY400  # the sentence says all
+            return NOT_STARTED
         self._workers[number] = worker
         try:
             if self._stopping.is_set():

@@ -256,6 +256,7 @@ class GroupCommit:
         self._wait_seconds_max = wait_seconds_max
         self._lock_seconds_max = lock_seconds_max
         self._lanes: list[_Lane] = []
+        self._alone = asyncio.Semaphore(lanes)
         self._under_way: dict[Contact, tuple[_Lane, int]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._is_open = False
@@ -302,7 +303,7 @@ class GroupCommit:
         """
         if atomic or any(isinstance(request, Move) for request in requests):
             self._check_room(0)
-            return await self._books.post(requests, atomic=atomic)
+            return await self._post_alone(requests, atomic=atomic)
         self._check_room(len(requests))
         answers = [self._add(request) for request in requests]
         try:
@@ -311,6 +312,19 @@ class GroupCommit:
             for answer in answers:
                 answer.cancel()
             raise
+
+    async def _post_alone(self, requests: Sequence[Request], *, atomic: bool) -> list[Outcome]:
+        """Post a batch that must not be mixed with others, beside at most as many as lanes.
+
+        So they leave connections to others, also where they wait for somebody's lock.
+        """
+        async with self._alone, self._books.pool.acquire() as connection:
+            # The pool takes it back from the connection.
+            await connection.execute(f"set lock_timeout = '{int(self._lock_seconds_max * 1000)}ms'")
+            try:
+                return await self._books.post_within(connection, requests, atomic=atomic)
+            except asyncpg.LockNotAvailableError:
+                raise BusyError(ceil(self._lock_seconds_max)) from None
 
     def _add(self, request: Request) -> "asyncio.Future[Outcome]":
         """Queue a request: where its contact's last one still is or, else, in the first lane free.

@@ -128,7 +128,8 @@ def _judge_authentic(
             envelope,
             Disposition.QUARANTINE,
             "tenant_differs",
-            f"the message is for another tenant than {expected}",
+            f"the message is for tenant {envelope.tenant[:200]!r}, and {expected!r} is expected: "
+            "webhook.tenant says by which name Engage calls it",
             digest,
             read_contact(plain),
         )

@@ -313,6 +313,24 @@ async def test_who_is_locked_is_turned_away_and_the_rest_of_the_lane_goes_on(des
     assert all(isinstance(answer, Booked) for answer in answers[1:])
 
 
+async def test_batches_of_their_own_that_wait_for_one_lock_leave_connections_to_others(
+    desk: Desk,
+) -> None:
+    async with blocked(desk, 1), GroupCommit(desk.books, lanes=1, lock_seconds_max=0.3) as poster:
+        wants = [[desk.till.earn(member(1), 10), desk.till.earn(member(2), 10)] for _ in range(8)]
+        waiting = asyncio.gather(
+            *(poster.post_batch(one, atomic=True) for one in wants), return_exceptions=True
+        )
+        await asyncio.sleep(0.05)
+        assert isinstance(
+            await asyncio.wait_for(poster.post(desk.till.earn(member(3), 1)), 3), Booked
+        )
+        async with asyncio.timeout(3), desk.pool.acquire() as connection:
+            assert await connection.fetchval("show lock_timeout") == "0"
+        assert {type(one) for one in await waiting} == {BusyError}
+    assert await desk.balance(member(2)) == "nothing"
+
+
 async def test_who_waits_behind_a_lane_held_up_is_turned_away_in_time(desk: Desk) -> None:
     async with blocked(desk, 1), GroupCommit(desk.books, lanes=1, wait_seconds_max=0.2) as poster:
         first = asyncio.create_task(poster.post(desk.till.earn(member(1), 10)))
