@@ -1,9 +1,11 @@
 """Several processes on one port: all answer, a killed one is replaced, and nothing is left."""
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.supervising import Supervisor
+from api.supervising import Supervisor, WorkerEndedError
 from ledger.postgres import Database
 from ledger.postgres.locks import is_free
 from tests.doors.commands import CONFIGURATION, Commands
@@ -180,3 +182,14 @@ def test_a_worker_of_the_schedules_needs_no_company(tmp_path: Path, database: Da
     commands = Commands(tmp_path, database)
     said = commands.say("serve", "--workers", "2", "--role", "worker", status=2).words
     assert "--workers are for the doors" in said
+
+
+async def test_a_worker_that_can_not_even_be_started_is_told_and_not_waited_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-such-program"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        supervisor = Supervisor(configuration_of(database), 2, listening, ["serve"])
+        async with asyncio.timeout(10), supervisor.supervising(upgrade=False):
+            with pytest.raises(WorkerEndedError):
+                await supervisor.until_ready()
