@@ -35,6 +35,7 @@ class Code(StrEnum):
     MOVE_TO_ITSELF = "move_to_itself"
     NO_ACCOUNT = "no_account"
     NOT_EXTENDED = "not_extended"
+    NOTHING_LEFT = "nothing_left"
     NOTHING_PENDING = "nothing_pending"
     PERIOD_CLOSED = "period_closed"
     POINTS_HELD = "points_held"

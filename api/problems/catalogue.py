@@ -304,6 +304,13 @@ RULES: Final = (
         "With what was taken back already, this would exceed the original transaction.",
     ),
     ProblemType(
+        Code.NOTHING_LEFT,
+        422,
+        "Everything was taken back already",
+        "The transaction was returned or cancelled in full before, and the request names no part "
+        "of it. Was it sent twice? The same request under the same key is answered as it was.",
+    ),
+    ProblemType(
         Code.WHOLE_DIFFERS,
         422,
         "The original spend differs",

@@ -20,7 +20,11 @@ from ledger.rules.context import Moment, Original
 
 
 def asked_of(request: Return | Cancel, original: Original) -> Points:
-    """The points a return asks back. Refused where returns together would exceed the original."""
+    """The points a return asks back, at least none.
+
+    Refused where returns together would exceed the original, and where one for all that is left
+    finds nothing left. (One for a part of the spend may come to no whole point: it is counted.)
+    """
     left = original.amount - original.returned
     if request.part is not None and request.whole is not None:
         if original.whole is not None and original.whole != request.whole:
@@ -36,6 +40,12 @@ def asked_of(request: Return | Cancel, original: Original) -> Points:
             )
         target = original.amount * part // request.whole
         return Points(min(left, max(0, target - original.returned)))
+    if request.amount is None and left == 0:
+        raise RefusedError(
+            Code.NOTHING_LEFT,
+            "names a transaction of which everything was taken back already",
+            "reverses",
+        )
     asked = left if request.amount is None else request.amount
     if asked > left:
         raise RefusedError(

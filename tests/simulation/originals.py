@@ -132,6 +132,8 @@ def ask(
         told.amount = max(0, whole_amount * parts // request.whole - asked)
     elif request.amount is None:
         told.amount = whole_amount - asked
+        if told.amount == 0:
+            no.add(Code.NOTHING_LEFT)
     if asked + told.amount > whole_amount:
         no.add(Code.RETURN_EXCEEDS_ORIGINAL)
 

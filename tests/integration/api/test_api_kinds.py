@@ -90,6 +90,8 @@ async def test_a_cancelled_redemption_gives_points_back_and_tells_which_had_laps
         house, "cancel", reverses={"transactionId": spent["transactionId"]}, amount=1
     )
     assert more == "return_exceeds_original"
+    again = await refusal(house, "cancel", reverses={"transactionId": spent["transactionId"]})
+    assert again == "nothing_left"
 
 
 async def test_debt_is_told_when_it_arises_and_when_it_is_repaid(house: House) -> None:

@@ -311,7 +311,8 @@ async def test_a_posting_leaves_word_for_those_who_follow(database: Database) ->
             desk.till.earn(TWO, 1),
         )
         await desk.book(desk.till.give_back(ONE, of="purchase"))
-        await desk.book(desk.till.give_back(ONE, of="purchase"))  # moves nothing, says nothing
+        # A part that is worth no whole point moves nothing and says nothing.
+        await desk.book(desk.till.give_back(ONE, of="purchase", part=1, whole=1000))
         async with desk.pool.acquire() as connection:
             rows = await connection.fetch(
                 "select consumer, number, holder_id from ledger.outbox order by consumer, id"
