@@ -13,6 +13,7 @@ from ledger.connection import Pool
 from ledger.identity import DefinitionId
 from ledger.outbox import Consumer
 from ledger.tenants import Catalogue
+from sync.engage.contacts.members import latest_numbers
 from sync.leadership import Connect
 from sync.relay.register import register
 from sync.relay.relay import Relay
@@ -57,6 +58,7 @@ async def open_relay(
         pool=pool,
         wires=wires,
         connect=connect_leader,
+        numbers_of=latest_numbers,
     )
     try:
         relay.start(delivers=delivers)

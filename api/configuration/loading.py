@@ -121,7 +121,8 @@ def load(path: Path = DEFAULT_PATH, variables: Mapping[str, str] = os.environ) -
         name: tuple(one.engage_id for one in section.definitions)
         for name, section in file.tenants.items()
     }
-    relay, relay_problems = read_relay(file.relay, environment, numbers)
+    followed = [name for name, section in file.tenants.items() if section.engage is not None]
+    relay, relay_problems = read_relay(file.relay, environment, numbers, followed)
     found += relay_problems
     if found or relay is None:
         raise ConfigurationError(found)

@@ -5,12 +5,12 @@ secret is one variable, whatever it is used for, so that its name follows from t
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from api.configuration.environment import Environment, variable_of
 from api.configuration.strict import Mistake, below
-from sync.relay.options import NAME_FORM, RelayOptions
+from sync.relay.options import NAME_FORM, CustomerKey, RelayOptions
 from sync.relay.settings import (
     SECRET,
     RelaySecrets,
@@ -34,7 +34,10 @@ def destination_variable(name: str) -> str:
 
 
 def read_relay(
-    options: RelayOptions, environment: Environment, tenants: Mapping[str, tuple[int, ...]]
+    options: RelayOptions,
+    environment: Environment,
+    tenants: Mapping[str, tuple[int, ...]],
+    followed: Collection[str],
 ) -> tuple[RelaySettings | None, list[Mistake]]:
     """The relay with its secrets, or what is wrong with it.
 
@@ -42,6 +45,7 @@ def read_relay(
         options: What the file states.
         environment: Where the secrets are.
         tenants: The tenants there are, with Engage's numbers of their definitions.
+        followed: Those of them that have an Engage, and so member numbers.
     """
     found = [*_names(options), *_schedule(options)]
     sources, destinations = {}, {}
@@ -55,7 +59,20 @@ def read_relay(
     found += [Mistake(_key(key), message) for key, message in problems(options, secrets, tenants)]
     if found:
         return None, found
-    return settings_of(options, secrets, tenants), []
+    settings = settings_of(options, secrets, tenants)
+    found += _nameless(settings, followed)
+    return (None if found else settings), found
+
+
+def _nameless(settings: RelaySettings, followed: Collection[str]) -> Iterator[Mistake]:
+    for name, source in settings.sources.items():
+        books = source.options.books
+        if books is None or books.customer is not CustomerKey.MEMBER_NUMBER:
+            continue
+        if source.tenant not in followed:
+            key = below(f"{SECTION}.sources", name) + ".books.customer"
+            message = f"needs an Engage that knows the numbers, and {source.tenant} has none"
+            yield Mistake(key, message)
 
 
 def _key(key: tuple[str, ...]) -> str:

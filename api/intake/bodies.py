@@ -14,13 +14,17 @@ from api.problems.catalogue import (
     JSON_INVALID,
     MEDIA_TYPE_UNSUPPORTED,
 )
-from api.problems.problem import ProblemError
+from api.problems.fields import FieldCode, FieldError
+from api.problems.problem import ProblemError, invalid
 
 BODY_BYTES_MAX: Final = 2 * 1024 * 1024
 """Of a body of transactions: a thousand of them, with room."""
 
 BODY_SECONDS_MAX: Final = 30.0
 """How long a body may take to come."""
+
+BODY: Final = "body"
+"""What the whole body is called in an error."""
 
 CLOSE: Final = {"Connection": "close"}
 """What is left of a body that is no longer waited for must not be taken for the next request."""
@@ -42,6 +46,18 @@ async def json_body(request: Request[Any, Any, Any]) -> bytes:
             MEDIA_TYPE_UNSUPPORTED, "send the body with Content-Type: application/json"
         )
     return await raw_body(request)
+
+
+def no_body(request: Request[Any, Any, Any]) -> None:
+    """Refuse a body where none is read: who sends one means something by it.
+
+    Raises:
+        ProblemError: `request_invalid`.
+    """
+    length = request.headers.get("content-length", "0").strip()
+    if "transfer-encoding" in request.headers or length.strip("0"):
+        message = "is not read here: what is asked for stands in the address"
+        raise invalid([FieldError(BODY, FieldCode.UNKNOWN, message)])
 
 
 async def raw_body(request: Request[Any, Any, Any]) -> bytes:

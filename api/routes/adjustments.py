@@ -16,7 +16,7 @@ from api.documents.sync import (
     AdjustmentsReplayedDocument,
     adjustment_document,
 )
-from api.intake.bodies import json_body
+from api.intake.bodies import json_body, no_body
 from api.intake.cursor import write_cursor
 from api.intake.paging import read_page
 from api.intake.query import path_guid, read_query
@@ -127,6 +127,7 @@ async def replay_adjustment(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Judge one message again."""
     follower = own_follower(request, service_of(request))
     identifier = path_guid(request, "adjustmentId")
+    no_body(request)
     read_query(request, {})
     try:
         found = await follower.replay(identifier)

@@ -21,7 +21,7 @@ from api.documents.contacts import (
     MergeDocument,
     MergeRequest,
 )
-from api.intake.bodies import json_body
+from api.intake.bodies import json_body, no_body
 from api.intake.query import path_guid, read_query
 from api.intake.small import read_sound
 from api.openapi.operation import Answer, Body, Operation, described
@@ -197,6 +197,7 @@ async def delete_contact(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Forget a person."""
     service, tenant = service_of(request), bearer_of(request).tenant
     contact = ContactId(path_guid(request, "contactId"))
+    no_body(request)
     read_query(request, {})
     try:
         erased = await erase_contact(service.books, tenant, contact, erasers=ERASERS)

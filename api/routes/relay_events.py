@@ -28,7 +28,7 @@ from api.documents.relay import (
     whole_event_document,
 )
 from api.intake import checks
-from api.intake.bodies import json_body
+from api.intake.bodies import json_body, no_body
 from api.intake.checks import Check, Finding
 from api.intake.cursor import cursor_id, id_cursor, write_cursor
 from api.intake.query import count_up_to, path_guid, path_word, read_query
@@ -203,6 +203,7 @@ async def get_relay_event(request: Request[Any, Any, Any]) -> Response[bytes]:
 async def replay_relay_event(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Replay one event."""
     identifier = path_guid(request, "eventId")
+    no_body(request)
     read_query(request, {})
     found = await _relay(request).replay(_tenant(request), identifier)
     if found is None:
@@ -245,6 +246,7 @@ async def replay_relay_events(request: Request[Any, Any, Any]) -> Response[bytes
 )
 async def resume_relay_destination(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Send to a destination again."""
+    no_body(request)
     read_query(request, {})
     relay, name = _relay(request), path_word(request, "destination")
     found = relay.register.destinations.get(name)

@@ -20,7 +20,7 @@ from api.documents.following import (
     pause_document,
     rehearsal_document,
 )
-from api.intake.bodies import json_body
+from api.intake.bodies import json_body, no_body
 from api.intake.query import path_word, read_query
 from api.intake.small import read_small, read_sound
 from api.openapi.operation import Answer, Body, Operation, Parameter, described
@@ -159,6 +159,7 @@ async def pause_sync(request: Request[Any, Any, Any]) -> Response[bytes]:
 async def resume_sync(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Let something go on."""
     follower = follower_of(request, service_of(request))
+    no_body(request)
     read_query(request, {})
     try:
         direction = Direction(path_word(request, "direction"))

@@ -4,13 +4,13 @@ The one hard idea: a document is complete in itself. It carries what changed, th
 and both times, read from the transaction as it was booked; so nothing is looked up later, when the
 books may have moved on.
 
-It is pure. Amounts are exact decimals in JSON; nothing personal is in a document but the contact.
+It is pure. Amounts are exact decimals in JSON; nothing personal is in a document but whose it is.
 """
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ledger.amounts import Points
 from ledger.facts import Transaction
@@ -32,10 +32,21 @@ TOLD: Final = {
 """Which kinds of transactions are told of by a word of their own."""
 
 
+class Person(NamedTuple):
+    """Whose points are told of.
+
+    Attributes:
+        member_number: Only where MoEngage knows people by it, and where it is known.
+    """
+
+    contact: ContactId
+    member_number: str | None = None
+
+
 def documents_of(
     transaction: Transaction,
     definition: Definition,
-    contact: ContactId,
+    person: Person,
     wanted: Collection[str],
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """What a transaction is told as: the key that makes each event the one it is, and its document.
@@ -43,7 +54,7 @@ def documents_of(
     Args:
         transaction: As it was booked.
         definition: Of its points.
-        contact: Whose points they are.
+        person: Whose points they are.
         wanted: Which events are told.
     """
     words = [TOLD.get(transaction.kind), BALANCE_CHANGED]
@@ -51,18 +62,18 @@ def documents_of(
         if word is not None and word in wanted:
             yield (
                 f"transaction/{transaction.id}/{word}",
-                _document(word, transaction, definition, contact),
+                _document(word, transaction, definition, person),
             )
 
 
 def _document(
-    word: str, transaction: Transaction, definition: Definition, contact: ContactId
+    word: str, transaction: Transaction, definition: Definition, person: Person
 ) -> dict[str, Any]:
     after, scale, net = transaction.after, definition.scale, transaction.net
     lot = transaction.lots[0] if transaction.lots else None
     return {
         "type": word,
-        "contactId": str(contact),
+        **_named(person),
         "points": exact(abs(net), scale),
         "change": exact(net, scale),
         "definition": {"id": definition.engage_id, "name": definition.name},
@@ -84,7 +95,7 @@ def _document(
 
 def expiring_document(
     definition: Definition,
-    contact: str,
+    person: Person,
     points: Points,
     valid_to: datetime,
     now: datetime,
@@ -92,13 +103,20 @@ def expiring_document(
     """That points of a contact will expire at an instant unless they are spent."""
     return {
         "type": EXPIRING,
-        "contactId": contact,
+        **_named(person),
         "points": exact(points, definition.scale),
         "definition": {"id": definition.engage_id, "name": definition.name},
         "effectiveAt": write_instant(now),
         "recordedAt": write_instant(now),
         "validTo": write_instant(valid_to),
     }
+
+
+def _named(person: Person) -> dict[str, str]:
+    named = {"contactId": str(person.contact)}
+    if person.member_number is not None:
+        named["memberNumber"] = person.member_number
+    return named
 
 
 def exact(points: Points | int, scale: int) -> Decimal:

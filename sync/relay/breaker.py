@@ -17,8 +17,6 @@ from sync.relay.options import DestinationOptions
 JITTER: Final = 0.25
 """Pauses are drawn from so much below to so much above."""
 
-BREAKER_SECONDS_MAX: Final = 1800.0
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -97,7 +95,9 @@ def after(
             over = failures - options.breaker_failures
             broken_until = standing.broken_until
             if over >= 0:
-                seconds = min(options.breaker_seconds * 2 ** min(over, 20), BREAKER_SECONDS_MAX)
+                seconds = min(
+                    options.breaker_seconds * 2 ** min(over, 20), options.breaker_seconds_max
+                )
                 broken_until = now + timedelta(seconds=jittered(seconds, luck))
             return replace(
                 standing,

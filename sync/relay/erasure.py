@@ -1,8 +1,9 @@
 """Forgetting a person: everything the relay holds of a customer, on its way or done with.
 
 The one hard idea: a customer at MoEngage may be a contact of the books or an id of a vendor's, so a
-person is erased by either. What waits is not sent any more; what was sent stays at MoEngage, which
-has its own way of erasing. Keys by which repeats are recognised are hashes and stay.
+person is erased by either; and a contact that goes or went by member numbers there, by all that
+the relay remembers of those. What waits is not sent any more; what was sent stays at MoEngage,
+which has its own way of erasing. Keys by which repeats are recognised are hashes and stay.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Final
 
 from ledger.connection import Connection
 from ledger.identity import ContactId, HolderId, TenantId
+from sync.relay.vendors.books import NUMBER_PREFIX, contact_key, number_key
 
 SOURCES: Final = "select id from relay.source where tenant_id = $1"
 DESTINATIONS: Final = "select id from relay.destination where tenant_id = $1"
@@ -22,9 +24,9 @@ LOCK_QUEUES: Final = f"""
 """
 
 JOIN_KEYS: Final = f"""
-    -- By what else these customers go. Index: identity_customer_idx.
+    -- By what else these customers go. Index: identity_customer_idx, identity_pk.
     delete from relay.identity
-    where group_id in ({SOURCES}) and customer = any($2::text[])
+    where group_id in ({SOURCES}) and (customer = any($2::text[]) or key = any($3::text[]))
     returning key
 """
 
@@ -33,6 +35,17 @@ EVENTS: Final = f"""
     -- Index: event_customer_idx.
     delete from relay.event
     where source_id in ({SOURCES}) and customer = any($2::text[])
+"""
+
+NUMBERS: Final = f"""
+    -- The member numbers by which contacts go, and those by which they went.
+    -- Index: identity_pk, identity_customer_idx.
+    select customer as number from relay.identity
+    where group_id in ({SOURCES}) and key = any($3::text[])
+    union
+    select substr(key, {len(NUMBER_PREFIX) + 1}) from relay.identity
+    where group_id in ({SOURCES}) and customer = any($2::text[])
+      and starts_with(key, '{NUMBER_PREFIX}')
 """
 
 EVENTS_BY_KEY: Final = f"""
@@ -66,7 +79,8 @@ async def erase_customers(
     """
     wanted = list(customers)
     await connection.execute(LOCK_QUEUES, tenant, wanted)
-    keys = [row["key"] for row in await connection.fetch(JOIN_KEYS, tenant, wanted)]
+    numbers = [number_key(customer) for customer in customers]
+    keys = [row["key"] for row in await connection.fetch(JOIN_KEYS, tenant, wanted, numbers)]
     done = await connection.execute(EVENTS, tenant, wanted)
     erased = int(done.rpartition(" ")[2])
     if keys:
@@ -85,4 +99,9 @@ async def erase(
 ) -> None:
     """Forget contacts of the books; a `ledger.contacts.Eraser`."""
     del holder_ids
-    await erase_customers(connection, tenant_id, [str(contact) for contact in contact_ids])
+    names = [str(contact) for contact in contact_ids]
+    keys = [contact_key(name) for name in names]
+    numbers = [row["number"] for row in await connection.fetch(NUMBERS, tenant_id, names, keys)]
+    await erase_customers(connection, tenant_id, names + numbers)
+    # What waits for a number that nobody knows yet.
+    await connection.execute(EVENTS_BY_KEY, tenant_id, keys)

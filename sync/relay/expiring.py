@@ -21,9 +21,10 @@ from ledger.identity import HolderId, uuid7_stream
 from ledger.policies import Definition
 from ledger.reading import contacts_of
 from ledger.tenants import Catalogue
-from sync.relay.booked import expiring_document
+from sync.relay.booked import Person, expiring_document
 from sync.relay.inbox import Inbox
 from sync.relay.intake import take_in_document
+from sync.relay.people import NumbersOf, known_numbers
 from sync.relay.register import SourceRecord
 from sync.relay.storing import Placed
 from sync.relay.vendors.books import EXPIRING
@@ -47,7 +48,12 @@ SOON: Final = """
 
 
 async def tell_expiring(
-    pool: Pool, inbox: Inbox, catalogue: Catalogue, source: SourceRecord, now: datetime
+    pool: Pool,
+    inbox: Inbox,
+    catalogue: Catalogue,
+    source: SourceRecord,
+    now: datetime,
+    numbers_of: NumbersOf,
 ) -> int:
     """Tell of all points of a source's definitions that expire soon; answers how many are new."""
     books = source.settings.options.books
@@ -64,19 +70,16 @@ async def tell_expiring(
         cursor = await connection.cursor(SOON, list(definitions), now, last)
         while rows := await cursor.fetch(TOGETHER_MAX):
             contacts = await contacts_of(connection, [HolderId(row["holder_id"]) for row in rows])
-            events = [
-                event
-                for row in rows
-                if HolderId(row["holder_id"]) in contacts
-                for event in _events(
-                    source,
-                    row,
-                    definitions[row["definition_id"]],
-                    str(contacts[HolderId(row["holder_id"])]),
-                    books.expiring_days,
-                    now,
-                )
-            ]
+            known = set(contacts.values())
+            numbers = await known_numbers(connection, [source], known, numbers_of)
+            events: list[Placed] = []
+            for row in rows:
+                contact = contacts.get(HolderId(row["holder_id"]))
+                if contact is None:
+                    continue
+                person = Person(contact, numbers.get((source.tenant, contact)))
+                definition = definitions[row["definition_id"]]
+                events += _events(source, row, definition, person, books.expiring_days, now)
             told += len((await inbox.store(events)).states)
     return told
 
@@ -85,7 +88,7 @@ def _events(
     source: SourceRecord,
     row: asyncpg.Record,
     definition: Definition,
-    contact: str,
+    person: Person,
     days: Sequence[int],
     now: datetime,
 ) -> list[Placed]:
@@ -93,7 +96,7 @@ def _events(
     before = min(one for one in days if row["valid_to"] <= now + timedelta(days=one))
     place = f"{row['holder_id']}/{row['definition_id']}"
     key = f"expiring/{place}/{row['valid_to'].isoformat()}/{before}"
-    document = expiring_document(definition, contact, Points(row["points"]), row["valid_to"], now)
+    document = expiring_document(definition, person, Points(row["points"]), row["valid_to"], now)
     found = take_in_document(
         source.settings, document, Arrival(now, key), uuid7_stream(now, os.urandom(10))
     )

@@ -5,6 +5,7 @@ source's or the destination's; `sync.relay.settings` joins the two. Every value 
 documentation leaves open is a setting with the likeliest default; docs/contracts/ says which.
 """
 
+from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
@@ -54,6 +55,8 @@ class DestinationOptions(_Section, frozen=True):
         attempts_max: After which an event is dead, if others were accepted meanwhile.
         breaker_failures: After so many requests in a row that failed, only one is tried at a time.
         breaker_seconds: After how long the first of those; each later one waits twice as long.
+        breaker_seconds_max: Never longer than that: how late it may be noticed that a destination
+            is well again.
         pause_seconds: After credentials were refused, how long until they are tried again.
         limit_seconds: How long nothing is sent after a 429 that doesn't say.
         poll_seconds: How often is looked for what may be sent.
@@ -81,6 +84,7 @@ class DestinationOptions(_Section, frozen=True):
     attempts_max: Annotated[int, Meta(ge=1, le=1000)] = 20
     breaker_failures: Annotated[int, Meta(ge=1, le=1000)] = 5
     breaker_seconds: Seconds = 70
+    breaker_seconds_max: Seconds = 1800
     pause_seconds: Seconds = 300
     limit_seconds: Seconds = 60
     poll_seconds: Annotated[float, Meta(ge=0.02, le=60)] = 0.5
@@ -150,10 +154,20 @@ class SftpOptions(_Section, frozen=True):
     schedule: Timing = every(60, jitter_seconds=5)
 
 
+class CustomerKey(StrEnum):
+    """By what a contact of the books is known at MoEngage."""
+
+    CONTACT = "contact"
+    """By its id in Engage."""
+    MEMBER_NUMBER = "member_number"
+    """By the member number that Engage found it by."""
+
+
 class BooksOptions(_Section, frozen=True):
     """Which changes of a tenant's points are told.
 
     Attributes:
+        customer: By what MoEngage knows a contact.
         events: `earned`, `redeemed`, `returned`, `expired`, `expiring_soon`, `balance_changed`.
         definitions: Engage's numbers of the points that are told; all without it.
         words: What points are called in attributes, by Engage's number as text, as in
@@ -163,6 +177,7 @@ class BooksOptions(_Section, frozen=True):
         expiring: When is looked for those.
     """
 
+    customer: CustomerKey = CustomerKey.CONTACT
     events: Annotated[tuple[str, ...], Meta(min_length=1, max_length=6)] = (
         "earned",
         "redeemed",

@@ -32,6 +32,7 @@ from sync.relay.expiring import tell_expiring
 from sync.relay.fresh import fresh_ids
 from sync.relay.inbox import Inbox
 from sync.relay.intake import EventState, Incoming, take_in
+from sync.relay.people import NumbersOf, nobody_knows
 from sync.relay.register import DestinationId, Register, SourceId, SourceRecord
 from sync.relay.replaying import Replayed, replay_one, replay_some
 from sync.relay.retention import clear_up
@@ -103,6 +104,7 @@ class Relay:
         wires: Pool,
         connect: Connect,
         clock: Clock | None = None,
+        numbers_of: NumbersOf = nobody_knows,
     ) -> None:
         """Put the relay together.
 
@@ -114,6 +116,7 @@ class Relay:
             wires: Connections for what is delivered.
             connect: Opens a connection of its own, past any pooler, for choosing a leader.
             clock: The wires'.
+            numbers_of: The member numbers of contacts.
         """
         self.settings = settings
         self.register = register
@@ -123,7 +126,8 @@ class Relay:
         self._wires = wires
         self._clock = clock or Clock()
         self.inbox = Inbox(pool, register, self._clock)
-        self._taker = Taker(wires, register, catalogue, self.inbox, self._clock)
+        self._numbers_of = numbers_of
+        self._taker = Taker(wires, register, catalogue, self.inbox, self._clock, numbers_of)
         self.couriers = {
             one_of.id: Courier(wires, register, one_of, self._clock, self._noter(one_of.id))
             for one_of in register.destinations.values()
@@ -242,7 +246,9 @@ class Relay:
         for source in self.register.sources.values():
             async with self._wires.acquire() as connection:
                 now = await self._clock.read(connection)
-            told += await tell_expiring(self._wires, self.inbox, self._catalogue, source, now)
+            told += await tell_expiring(
+                self._wires, self.inbox, self._catalogue, source, now, self._numbers_of
+            )
         return told
 
     async def release(self) -> int:

@@ -18,7 +18,7 @@ import asyncpg
 
 from ledger.connection import Connection
 from sync.relay.events import FILTER, Wanted, filter_values
-from sync.relay.intake import EventState, Incoming, Reason, take_in
+from sync.relay.intake import MESSAGES, EventState, Incoming, Reason, take_in
 from sync.relay.register import Register, SourceId
 from sync.relay.vendors.protocol import Arrival
 
@@ -60,7 +60,8 @@ REPLAY: Final = f"""
                 else '{EventState.WAITING}' end,
             reason = case when given.learnable is null then given.reason
                 when identity.customer is null then '{Reason.CUSTOMER_UNKNOWN}' end,
-            message = case when given.learnable is null then given.message end,
+            message = case when given.learnable is null then given.message
+                when identity.customer is null then '{MESSAGES[Reason.CUSTOMER_UNKNOWN]}' end,
             attempts = 0, portion = null, settled_at = null,
             maybe_repeated = event.maybe_repeated
                 or event.reason in ('{Reason.OUTCOME_UNCLEAR}', '{Reason.GAVE_UP}')

@@ -20,6 +20,7 @@ from sync.relay.mapping.rules import places, rule_problems
 from sync.relay.options import (
     DATA_CENTRES,
     BooksOptions,
+    CustomerKey,
     DestinationOptions,
     RelayOptions,
     RetentionOptions,
@@ -211,6 +212,8 @@ def source_of(
             repeat_seconds=options.repeat_seconds,
             identifier=places(options.identifier),
             definitions=_words(options.books),
+            by_member_number=options.books is not None
+            and options.books.customer is CustomerKey.MEMBER_NUMBER,
         ),
     )
     denied = (module.denied | {one.lower() for one in rules.mask}) - {

@@ -8,7 +8,7 @@ It reads the books and never writes to them, but for the rows it takes.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import asyncpg
@@ -16,13 +16,14 @@ import asyncpg
 from ledger.connection import Connection, Pool
 from ledger.facts import Transaction
 from ledger.history import recorded_at_places
-from ledger.identity import ContactId, DefinitionId, HolderId, uuid7_stream
+from ledger.identity import ContactId, DefinitionId, HolderId, TenantId, uuid7_stream
 from ledger.reading import contacts_of
 from ledger.tenants import Catalogue
 from sync.clock import Clock
-from sync.relay.booked import documents_of
+from sync.relay.booked import Person, documents_of
 from sync.relay.inbox import Inbox
 from sync.relay.intake import take_in_document
+from sync.relay.people import NumbersOf, known_numbers
 from sync.relay.register import Register, SourceRecord
 from sync.relay.storing import Placed, Stored
 from sync.relay.vendors.protocol import Arrival
@@ -47,12 +48,19 @@ class Taker:
     """Takes what the books leave, for the sources that tell of them."""
 
     def __init__(
-        self, pool: Pool, register: Register, catalogue: Catalogue, inbox: Inbox, clock: Clock
+        self,
+        pool: Pool,
+        register: Register,
+        catalogue: Catalogue,
+        inbox: Inbox,
+        clock: Clock,
+        numbers_of: NumbersOf,
     ) -> None:
         self._pool = pool
         self._catalogue = catalogue
         self._inbox = inbox
         self._clock = clock
+        self._numbers_of = numbers_of
         self._sources = sources_by_definition(register, catalogue)
 
     @property
@@ -80,21 +88,33 @@ class Taker:
         places = [(HolderId(row["holder_id"]), row["number"]) for row in rows]
         recorded = await recorded_at_places(connection, places)
         contacts = await contacts_of(connection, list({holder for holder, _ in places}))
+        numbers = await known_numbers(
+            connection,
+            [one for sources in self._sources.values() for one in sources],
+            set(contacts.values()),
+            self._numbers_of,
+        )
         events: list[Placed] = []
         for place in places:
             found, contact = recorded.get(place), contacts.get(place[0])
             if found is not None and contact is not None:
-                events += self._events(found.transaction, contact)
+                events += self._events(found.transaction, contact, numbers)
         return events
 
-    def _events(self, transaction: Transaction, contact: ContactId) -> list[Placed]:
+    def _events(
+        self,
+        transaction: Transaction,
+        contact: ContactId,
+        numbers: Mapping[tuple[TenantId, ContactId], str],
+    ) -> list[Placed]:
         definition = self._catalogue.definitions[transaction.definition]
         now = self._clock.here()
         events: list[Placed] = []
         for source in self._sources.get(transaction.definition, ()):
             books = source.settings.options.books
             wanted = () if books is None else books.events
-            for key, document in documents_of(transaction, definition, contact, wanted):
+            person = Person(contact, numbers.get((source.tenant, contact)))
+            for key, document in documents_of(transaction, definition, person, wanted):
                 events += [
                     Placed(source, event)
                     for event in take_in_document(

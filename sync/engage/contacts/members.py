@@ -34,6 +34,13 @@ NUMBERS_OF: Final = """
     select member_number from engage.member where tenant_id = $1 and contact_id = $2
 """
 
+LATEST_NUMBERS: Final = """
+    -- The number that led to each contact last. Index: member_contact_idx.
+    select distinct on (contact_id) contact_id, member_number from engage.member
+    where tenant_id = $1 and contact_id = any($2::uuid[])
+    order by contact_id, asked_at desc, member_number
+"""
+
 DOUBT: Final = """
     -- Index: member_contact_idx.
     update engage.member set expires_at = least(expires_at, $3)
@@ -94,6 +101,14 @@ async def keep(
 async def numbers_of(connection: Connection, tenant: TenantId, contact: ContactId) -> list[str]:
     """The member numbers that led to a contact, answers that no longer count included."""
     return [row["member_number"] for row in await connection.fetch(NUMBERS_OF, tenant, contact)]
+
+
+async def latest_numbers(
+    connection: Connection, tenant: TenantId, contacts: Sequence[ContactId]
+) -> dict[ContactId, str]:
+    """The member number that led to each contact last, also if that answer no longer counts."""
+    rows = await connection.fetch(LATEST_NUMBERS, tenant, list(contacts))
+    return {ContactId(row["contact_id"]): row["member_number"] for row in rows}
 
 
 async def doubt(

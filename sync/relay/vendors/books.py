@@ -4,6 +4,9 @@ The one hard idea: an event carries the change and the balance after it, so a re
 one is right again with the next. The balance is as of when it was recorded, not of when it
 happened: a till that was offline books late, and its older event has the newer balance.
 
+Where MoEngage knows people by their member numbers, a contact without one is a user of a vendor's
+that nobody has named yet: its events wait, and go on once the number is known.
+
 Documents are made by `sync.relay.booked`.
 """
 
@@ -16,11 +19,20 @@ from sync.relay.instants import read_instant
 from sync.relay.mapping.mapper import Told
 from sync.relay.mapping.values import ValueType
 from sync.relay.pointers import as_text, find
-from sync.relay.vendors.protocol import UNKNOWN, Arrival, Reading, VendorOptions, object_at
+from sync.relay.vendors.protocol import (
+    UNKNOWN,
+    Arrival,
+    Lesson,
+    Reading,
+    VendorOptions,
+    object_at,
+)
 
 EXPIRING: Final = "expiring_soon"
 
 DEFAULT_WORD: Final = "points"
+
+NUMBER_PREFIX: Final = "number/"
 
 
 class Books:
@@ -34,13 +46,26 @@ class Books:
 
     def read(self, document: Any, arrival: Arrival) -> Sequence[Reading]:
         """The event of a document."""
+        customer = contact = as_text(find(document, ("contactId",)))
+        join_key: str | None = None
+        lessons: tuple[Lesson, ...] = ()
+        if self._options.by_member_number and contact is not None:
+            customer, join_key = as_text(find(document, ("memberNumber",))), contact_key(contact)
+            if customer is not None:
+                lessons = (
+                    Lesson(join_key, customer, lasts=True),
+                    # So that whoever is forgotten is found by every number they ever had.
+                    Lesson(number_key(customer), contact, lasts=True),
+                )
         return [
             Reading(
                 family=_family(document),
                 key=arrival.channel_key or f"body/{hash_of(document)}",
                 document=document,
-                customer=as_text(find(document, ("contactId",))),
+                customer=customer,
+                join_key=join_key,
                 occurred_at=read_instant(find(document, ("effectiveAt",))),
+                lessons=lessons,
             )
         ]
 
@@ -84,6 +109,16 @@ class Books:
         name = as_text(find(document, ("definition", "name"))) or DEFAULT_WORD
         made = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
         return self._options.definitions.get(number, made or DEFAULT_WORD)
+
+
+def contact_key(contact: str) -> str:
+    """By what is remembered which customer a contact is."""
+    return f"contact/{contact}"
+
+
+def number_key(number: str) -> str:
+    """By what is remembered whose a member number is or was."""
+    return f"{NUMBER_PREFIX}{number}"
 
 
 def _family(document: Any) -> str:

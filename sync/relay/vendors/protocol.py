@@ -97,6 +97,7 @@ class VendorOptions:
             repeat of the same one.
         identifier: Where an event's own id stands, for vendors that leave that to us.
         definitions: What points are called in attributes, by Engage's number; the books' own.
+        by_member_number: Whether a contact of the books is known by its member number.
     """
 
     zone: tzinfo
@@ -104,6 +105,7 @@ class VendorOptions:
     repeat_seconds: int = 10
     identifier: tuple[Pointer, ...] = ()
     definitions: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    by_member_number: bool = False
 
 
 class VendorModule(Protocol):

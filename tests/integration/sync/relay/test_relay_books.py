@@ -3,12 +3,15 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from api.service import Role
+from ledger.identity import ContactId
 from ledger.postgres import Database
-from tests.doors.house import House, open_house
+from sync.engage.contacts.members import Lookup, Member, keep
+from tests.doors.house import House, found_errors, open_house, problem
 from tests.relaying.stage import WORKSPACE, configuration_with, relay_settings
 
 CONTACT = "1dfe06cd-a1be-4423-8ed4-afd900d998aa"
@@ -32,8 +35,8 @@ async def house(database: Database, moengage: str, options: dict[str, Any]) -> A
         yield found
 
 
-async def told(house: House) -> list[dict[str, Any]]:
-    """What MoEngage was told, in order: names and attributes."""
+async def told(house: House, customer: str = "") -> list[dict[str, Any]]:
+    """What MoEngage was told of a customer, in order: names and attributes."""
     relay = house.service.relay
     await relay.take_from_books()
     for courier in relay.couriers.values():
@@ -41,11 +44,12 @@ async def told(house: House) -> list[dict[str, Any]]:
     (destination,) = relay.settings.destinations.values()
     client = await house.client(None)
     response = await client.get(
-        f"{destination.address}/_sandbox/workspaces/{WORKSPACE}/customers/{house.contact}"
+        f"{destination.address}/_sandbox/workspaces/{WORKSPACE}"
+        f"/customers/{customer or house.contact}"
     )
     found: list[dict[str, Any]] = [
         entry["element"]["actions"][0]
-        for entry in response.json()["entries"]
+        for entry in (response.json()["entries"] if response.is_success else [])
         if entry["kind"] == "event"
     ]
     assert (await client.get(f"{destination.address}/_sandbox")).json()["findings"] == {}
@@ -150,3 +154,69 @@ async def test_who_was_erased_is_not_told_of(house: House) -> None:
         await connection.execute("delete from ledger.contact where contact_id = $1", house.contact)
     assert await house.service.relay.take_from_books() == 1
     assert await house.service.relay.take_from_books() == 0
+
+
+async def known_as(house: House, number: str) -> None:
+    """Engage said that a member number is the contact's."""
+    now = datetime.now(UTC)
+    member = Member(Lookup.FOUND, ContactId(house.contact))
+    async with house.service.pool.acquire() as connection:
+        tenant = house.service.catalogue.tenants["acme"].id
+        await keep(connection, tenant, number, member, now, now + timedelta(days=1))
+
+
+BY_NUMBER = {"customer": "member_number", "events": ["earned", "expiring_soon"]}
+
+
+@pytest.mark.parametrize("options", [BY_NUMBER])
+async def test_people_may_be_known_by_their_member_numbers(house: House) -> None:
+    number = f"M-{uuid4().hex}"
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    await house.booked("earn", amount=10, validTo=tomorrow)
+    assert await told(house, number) == [], "nobody knows the number"
+    waiting = (await house.http.get("/v1/relay/events")).json()["events"]
+    assert [one["reason"] for one in waiting] == ["customer_unknown"]
+    await known_as(house, number)
+    await house.booked("earn", amount=5)
+    await told(house, number)
+    assert await house.service.relay.tell_expiring() == 1
+    found = [(one["action"], one["attributes"]["points"]) for one in await told(house, number)]
+    assert found == [("points_earned", 10), ("points_earned", 5), ("points_expiring_soon", 10)]
+    assert await told(house) == []
+
+
+@pytest.mark.parametrize("options", [{}, BY_NUMBER])
+async def test_whoever_is_forgotten_is_forgotten_by_every_name(
+    house: House, options: dict[str, Any]
+) -> None:
+    """What was sent, what waits to be sent and what waits for a name: all of it is gone."""
+    await house.booked("earn", amount=1)
+    await told(house)
+    if options:
+        for number in ("M-1001", "M-2002"):
+            await known_as(house, number)
+            await house.booked("earn", amount=2)
+            await told(house)
+    await house.booked("earn", amount=3)
+    await house.service.relay.take_from_books()
+    somebody = await house.booked("earn", amount=4, contactId=CONTACT)
+    await house.service.relay.take_from_books()
+    before = (await house.http.get("/v1/relay/events")).json()["events"]
+    assert {one["state"] for one in before} >= {"delivered", "waiting"}
+    refused = await house.http.request(
+        "DELETE", f"/v1/contacts/{house.contact}", json={"dryRun": True}
+    )
+    assert found_errors(problem(refused)) == [("body", "unknown")]
+    assert (await house.http.delete(f"/v1/contacts/{house.contact}")).status_code == 200
+    left = (await house.http.get("/v1/relay/events")).json()["events"]
+    content = [
+        (await house.http.get(f"/v1/relay/events/{one['eventId']}")).json()["content"]
+        for one in left
+    ]
+    assert content
+    assert all(one["transactionId"] == somebody["transactionId"] for one in content)
+    async with house.service.pool.acquire() as connection:
+        for table in ("queue", "identity", "profile", "event"):
+            rows = await connection.fetch(f"select t::text as row from relay.{table} t")
+            for name in (str(house.contact), "M-1001", "M-2002"):
+                assert not [row["row"] for row in rows if name in row["row"]], table

@@ -113,6 +113,11 @@ MISTAKES = [
         MAIN + '[relay.sources.points]\nvendor = "perx"\ndestination = "main"\nbooks = {}',
         "relay.sources.points.vendor: is ledger where there is a section books",
     ),
+    (
+        MAIN + '[relay.sources.points]\nvendor = "ledger"\ndestination = "main"\n'
+        'books = { customer = "member_number" }',
+        "relay.sources.points.books.customer: needs an Engage that knows the numbers",
+    ),
     ("[relay.retention]\ndedupe_days = 2", "relay.retention.dedupe_days: must be 7 to 3650"),
     (
         '[relay.retention]\nschedule = { cron = "often" }',
