@@ -188,9 +188,9 @@ class AccountState(msgspec.Struct, gc=False):
                 lot.movements.append((transfer.effective_at, change))
             if enters and not leaves:
                 self.expect(lot.valid_to if lot.active else lot.valid_from)
-            if leaves and enters:
-                # Activation, or the part of one taken back: the lot is active once any stands so.
-                lot.active = credit == _AVAILABLE or lot.active
+            if credit == _AVAILABLE:
+                # Activation; where part of one is taken back later, the lot stays active.
+                lot.active = True
 
 
 class HolderState(msgspec.Struct, gc=False):

@@ -42,9 +42,9 @@ def term_of(request: Earn | Open, moment: Moment) -> tuple[datetime, datetime | 
     # What happened in a closed period is booked later: its validity counts from there.
     happened_at = min(effective_at, request.effective_at or effective_at)
     asked_from = request.valid_from or happened_at
-    if request.effective_at is None and happened_at - CLOCK_SKEW <= asked_from < happened_at:
-        # It says now, by a clock that is slow.
-        asked_from = happened_at
+    if request.effective_at is None and asked_from >= happened_at - CLOCK_SKEW:
+        # What lies shortly before is now, by a clock that is slow.
+        asked_from = max(asked_from, happened_at)
     if asked_from < happened_at:
         raise RefusedError(
             Code.VALID_FROM_BEFORE_EFFECTIVE,

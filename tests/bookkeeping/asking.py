@@ -10,7 +10,21 @@ import msgspec
 
 from ledger.amounts import Points
 from ledger.identity import ContactId, DefinitionId, TenantId
-from ledger.requests import Adjust, Earn, Redeem, Return, Reverses
+from ledger.requests import (
+    Activate,
+    Adjust,
+    Cancel,
+    Capture,
+    Close,
+    Earn,
+    Extend,
+    Hold,
+    Move,
+    Redeem,
+    Release,
+    Return,
+    Reverses,
+)
 from tests.bookkeeping.words import term, when
 
 Instant = datetime | str | None
@@ -119,11 +133,99 @@ class Till:
         whole: int | None = None,
     ) -> Return:
         """A return of what was earned under a key, or by the transaction of an id."""
-        reverses = Reverses(transaction_id=of) if isinstance(of, UUID) else Reverses(None, of)
         return Return(
             **self.common(contact, key, on),
-            reverses=reverses,
+            reverses=named(of),
             amount=None if amount is None else Points(amount),
             part=part,
             whole=whole,
         )
+
+    def cancel(
+        self,
+        contact: ContactId,
+        amount: int | None = None,
+        *,
+        of: str | UUID,
+        on: Instant = None,
+    ) -> Cancel:
+        """A redemption or capture undone."""
+        points = None if amount is None else Points(amount)
+        return Cancel(**self.common(contact, None, on), reverses=named(of), amount=points)
+
+    def hold(
+        self,
+        contact: ContactId,
+        amount: int,
+        *,
+        key: str | None = None,
+        on: Instant = None,
+        until: str | None = None,
+    ) -> Hold:
+        """Points set aside."""
+        expires_at = None if until is None else when(until)
+        common = self.common(contact, key, on)
+        return Hold(**common, amount=Points(amount), hold_expires_at=expires_at)
+
+    def capture(
+        self,
+        contact: ContactId,
+        amount: int | None = None,
+        *,
+        of: str | UUID,
+        on: Instant = None,
+    ) -> Capture:
+        """Held points spent."""
+        points = None if amount is None else Points(amount)
+        return Capture(**self.common(contact, None, on), hold=named(of), amount=points)
+
+    def release(self, contact: ContactId, *, of: str | UUID, on: Instant = None) -> Release:
+        """A hold given up."""
+        return Release(**self.common(contact, None, on), hold=named(of))
+
+    def move(
+        self,
+        contact: ContactId,
+        amount: int | None = None,
+        *,
+        to: ContactId,
+        into: DefinitionId | None = None,
+        on: Instant = None,
+    ) -> Move:
+        """Points passed on; everything where no amount is said."""
+        return Move(
+            **self.common(contact, None, on),
+            to_contact=to,
+            to_definition=into or self.definition,
+            amount=None if amount is None else Points(amount),
+        )
+
+    def activate(self, contact: ContactId, *, of: str | UUID, on: Instant = None) -> Activate:
+        """Pending points released early."""
+        return Activate(**self.common(contact, None, on), lots_of=named(of))
+
+    def extend(
+        self,
+        contact: ContactId,
+        *,
+        of: str | UUID,
+        start: str | None = None,
+        end: str | None = None,
+        on: Instant = None,
+    ) -> Extend:
+        """A new term for points; what is not said stays."""
+        return Extend(
+            **self.common(contact, None, on),
+            lots_of=named(of),
+            valid_from=msgspec.UNSET if start is None else when(start),
+            valid_to=msgspec.UNSET if end is None else when(end),
+        )
+
+    def close(self, contact: ContactId) -> Close:
+        """An account closed for good."""
+        return Close(**self.common(contact, None, None))
+
+
+def named(of: str | UUID) -> Reverses:
+    """A transaction, named by its key or by its id."""
+    return Reverses(transaction_id=of) if isinstance(of, UUID) else Reverses(None, of)

@@ -5,7 +5,7 @@ loaded with its movements. The books' clock stands still until a test says which
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -59,6 +59,17 @@ def definition(
         zone=ZoneInfo(zone),
         policies=tuple(versions),
     )
+
+
+def hold_sound(entries: Iterable[Entry]) -> None:
+    """Hold what the database would: amounts above zero, and parts that come to no more."""
+    for entry in entries:
+        for transfer in entry.transaction.transfers:
+            parts = [part.amount for part in transfer.allocations]
+            assert min([transfer.amount, *parts]) > 0, transfer
+            assert not parts or sum(parts) == transfer.amount, transfer
+            assert transfer.debit is not transfer.credit, transfer
+            assert transfer.effective_at <= entry.transaction.recorded_at, transfer
 
 
 class Paper:
@@ -135,7 +146,10 @@ class Paper:
 
     def post(self, request: Request) -> Outcome:
         """Post a request, whatever comes of it."""
-        return self.book.post(request)
+        written = len(self.entries)
+        outcome = self.book.post(request)
+        hold_sound(self.entries[written:])
+        return outcome
 
     @property
     def account(self) -> AccountState:

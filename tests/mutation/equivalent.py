@@ -7,6 +7,7 @@ from typing import Final
 
 _ONLY_SAVES_LOOKING = "where nothing is due by then, looking finds nothing"
 _NEVER_ZERO = "an amount is never zero"
+_NOTHING_MORE = "where nothing is short, nothing more is taken"
 _DUE_LAST = "ledger.explaining: return True, movement.effective_at, False, movement.holder, 0"
 _THE_SAME_FOR_ALL = "it is the same for all that is due and not booked"
 
@@ -17,14 +18,17 @@ EQUIVALENT: Final[dict[str, str]] = {
     "ledger.due: if account.next_due_at is None or account.next_due_at > now:  [if False]": (
         _ONLY_SAVES_LOOKING
     ),
+    "ledger.lots: if short == 0:  [if False]": _NOTHING_MORE,
+    "ledger.lots: break  [left out]": _NOTHING_MORE,
+    "ledger.state: if transfer.allocations:  [if True]": "there is nothing in none to go through",
+    "ledger.asof: account = AccountState(DefinitionId(0))  [0 to 1]": (
+        "a balance says nothing of whose it is"
+    ),
     "ledger.requests: return request.amount < 0  [request.amount < 0: Lt to LtE]": _NEVER_ZERO,
     "ledger.rules.adjust: if request.amount > 0:  [request.amount > 0: Gt to GtE]": _NEVER_ZERO,
     "ledger.rules.opening: if request.amount > 0:  [request.amount > 0: Gt to GtE]": _NEVER_ZERO,
     "ledger.rules.terms: for lot in sorted(pending, key=consumption_order):  [list(…)]": (
         "a transaction issues its lots in that order, and no new term changes it"
-    ),
-    f"{_DUE_LAST}  [True to False]": (
-        "what is due and not booked is later than all that is recorded of the account"
     ),
     f"{_DUE_LAST}  [False to True]": _THE_SAME_FOR_ALL,
     f"{_DUE_LAST}  [0 to 1]": _THE_SAME_FOR_ALL,

@@ -21,7 +21,7 @@ from ledger.outcomes import Booked, Code, Outcome, Refused, Replayed
 from ledger.policies import Definition
 from ledger.requests import Request
 from ledger.state import HolderState
-from tests.bookkeeping.paper import SPACE, TENANT
+from tests.bookkeeping.paper import SPACE, TENANT, hold_sound
 from tests.simulation.account import NEVER, Place, StandingLot
 
 EMPTY = Balance(*[0] * 4)  # type: ignore[arg-type] # plain zeros are points too
@@ -62,6 +62,7 @@ class Sheet:
         before = deepcopy(self.book) if atomic else None
         written = len(self.book.entries)
         outcomes = self.book.post_all(requests)
+        hold_sound(self.book.entries[written:])
         if before is None or not any(isinstance(outcome, Refused) for outcome in outcomes):
             return outcomes
         undone = {

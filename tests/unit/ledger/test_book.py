@@ -1,12 +1,14 @@
 """The book: one request at a time decided, once per key, at no time but the books' own."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from ledger.amounts import AMOUNT_MAX, BUCKET_MAX, Points
 from ledger.facts import Texts
+from ledger.identity import HolderId
 from ledger.kinds import Kind, LedgerAccount
 from ledger.outcomes import Booked, Code, Refused, Replayed
 from ledger.requests import CLOCK_SKEW
@@ -186,6 +188,104 @@ def test_a_balance_too_large_to_keep_is_refused(bucket: str) -> None:
         member.earn(AMOUNT_MAX + 1)
     member.adjust(AMOUNT_MAX)
     assert BUCKET_MAX + AMOUNT_MAX < 2**63
+
+
+def test_an_account_as_full_as_can_be_can_still_be_emptied() -> None:
+    member = Paper()
+    member.earn(100, key="purchase")
+    member.account.available = BUCKET_MAX
+    with pytest.raises(NotBookedError, match="balance_too_large"):
+        member.earn(1)
+    member.book_it(member.till.close(MEMBER))
+    assert BUCKET_MAX > AMOUNT_MAX
+
+
+def test_a_request_that_was_booked_is_known_by_its_key_and_what_it_said() -> None:
+    member = Paper()
+    first = member.till.earn(MEMBER, 100, key="order 7")
+    second = member.till.earn(MEMBER, 50, key="order 8")
+    [booked, replayed, also] = member.book.post_all([first, first, second])
+    assert isinstance(booked, Booked)
+    assert isinstance(also, Booked)
+    assert replayed == Replayed(member.holder.id, 1)
+    assert also.transaction.number == 2
+    assert member.post(second) == Replayed(member.holder.id, 2)
+
+
+def test_an_erased_holder_s_requests_cannot_be_told_from_others() -> None:
+    member = Paper()
+    request = member.till.earn(MEMBER, 100, key="order 7")
+    member.book_it(request)
+    known = next(iter(member.book.known.values()))
+    assert known.stands_for(request.fingerprint)
+    assert not known.stands_for(b"other content")
+    assert not msgspec.structs.replace(known, salt=None).stands_for(request.fingerprint)
+
+
+def test_a_transaction_of_somebody_else_is_unknown() -> None:
+    member = Paper()
+    with pytest.raises(NotBookedError, match="original_unknown: reverses"):
+        member.book_it(member.till.cancel(MEMBER, of=UUID(int=7)))
+    with pytest.raises(NotBookedError, match="original_unknown: holdId"):
+        member.book_it(member.till.release(MEMBER, of="nothing"))
+    earned = member.earn(100, key="purchase")
+    place = (member.holder.id, earned.number)
+    member.book.post(member.till.cancel(MEMBER, of=earned.id))  # so that it is known
+    stranger = HolderId(UUID(int=9))
+    member.book.originals[place].holder = stranger
+    with pytest.raises(NotBookedError, match="original_unknown: reverses"):
+        member.give_back()
+    # Merged since: what was the stranger's is the member's now.
+    member.book.originals[place].owner = member.holder.id
+    assert member.give_back().amount == 100
+
+
+def test_a_request_about_another_names_it() -> None:
+    member = Paper()
+    earned = member.earn("100 from 5 January until 1 March")
+    extended = member.book_it(member.till.extend(MEMBER, of=earned.id, end="1 April"))
+    activated = member.book_it(member.till.activate(MEMBER, of=earned.id))
+    held = member.book_it(member.till.hold(MEMBER, 10))
+    captured = member.book_it(member.till.capture(MEMBER, of=held.id))
+    cancelled = member.book_it(member.till.cancel(MEMBER, of=captured.id))
+    returned = member.book_it(member.till.give_back(MEMBER, 1, of=earned.id))
+    assert [one.reverses for one in (extended, activated, captured, cancelled, returned)] == [
+        earned.id,
+        earned.id,
+        held.id,
+        captured.id,
+        earned.id,
+    ]
+    assert [one.kind for one in (extended, activated, captured, cancelled, returned)] == [
+        Kind.EXTEND,
+        Kind.ACTIVATE,
+        Kind.CAPTURE,
+        Kind.CANCEL,
+        Kind.RETURN,
+    ]
+    assert (earned.reverses, held.reverses) == (None, None)
+
+
+def test_the_share_of_the_spend_that_came_back_is_told_with_a_return() -> None:
+    member = Paper()
+    member.earn(100, key="purchase")
+    told = member.give_back(part=30, whole=40)
+    assert (told.part, told.whole, told.amount) == (30, 40, 75)
+    whole = member.give_back()
+    assert (whole.part, whole.whole, whole.amount) == (None, None, 25)
+
+
+def test_the_books_own_transactions_say_so() -> None:
+    member = Paper()
+    member.earn("100 from 5 January until 1 March")
+    member.sweep("2 March")
+    own = [entry.transaction for entry in member.entries[1:]]
+    assert [(one.kind, one.amount, one.source) for one in own] == [
+        (Kind.ACTIVATION, 100, "pointmaster"),
+        (Kind.EXPIRY, 100, "pointmaster"),
+    ]
+    assert [(entry.key, entry.fingerprint) for entry in member.entries[1:]] == [(None, None)] * 2
+    assert own[0].texts == Texts()
 
 
 def test_a_transaction_remembers_what_it_left() -> None:

@@ -1,5 +1,6 @@
 """The chain: every field of every fact is under the hash, and no two transactions look alike."""
 
+import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.amounts import Points
-from ledger.chain import GENESIS, chain_hash, text_hash
+from ledger.chain import GENESIS, chain_hash, fingerprint_hash, text_hash
 from ledger.facts import (
     Allocation,
     Balance,
@@ -244,6 +245,18 @@ def test_without_its_salt_a_text_cannot_be_guessed() -> None:
 def test_an_empty_text_is_not_an_absent_one() -> None:
     assert text_hash(Texts(description=""), b"") != text_hash(Texts(), b"")
     assert text_hash(Texts(description="a"), b"") != text_hash(Texts(reference="a"), b"")
+
+
+def test_the_form_of_texts_stays_as_it_is() -> None:
+    # The salt, then each text with its length before it; four bytes of ones where there is none.
+    form = b"salt" + b"\x00\x00\x00\x07order 7" + b"\xff\xff\xff\xff" * 2 + b"\x00\x00\x00\x00"
+    told = Texts(idempotency_key="order 7", actor="")
+    assert text_hash(told, b"salt") == hashlib.sha256(form).digest()
+
+
+def test_what_is_kept_of_a_request_is_half_a_hash_under_the_holder_s_salt() -> None:
+    kept = hashlib.sha256(b"salt" + b"fingerprint").digest()[:16]
+    assert fingerprint_hash(b"fingerprint", b"salt") == kept
 
 
 def test_a_chain_begins_at_genesis_and_each_transaction_binds_the_one_before() -> None:

@@ -8,8 +8,9 @@ import pytest
 from ledger.explaining import Explanation, LotLife, Movement, explain
 from ledger.identity import DefinitionId
 from ledger.kinds import Kind, LedgerAccount
-from tests.bookkeeping.paper import DEFINITION, TENANT, Paper
-from tests.bookkeeping.words import holding, said, when
+from tests.bookkeeping.asking import Till
+from tests.bookkeeping.paper import DEFINITION, MEMBER, TENANT, Paper, definition
+from tests.bookkeeping.words import MOMENT, holding, said, when
 from tests.simulation.history import CONTACTS, definitions
 from tests.simulation.sheet import Sheet
 from tests.simulation.story import ACTIONS, DAY, RANGES, START, Step, Storyteller, scenes
@@ -104,6 +105,8 @@ def test_the_past_is_told_as_it_stood_and_as_it_was_known() -> None:
     assert tells("1 January 12:00", None) == ("100 available", 1)
     assert tells("3 January", None) == ("70 available", 2)
     assert tells("3 January", "5 January") == ("100 available", 1)
+    assert tells("3 January", said(when("6 January") - MOMENT)) == ("100 available", 1)
+    assert tells("3 January", "6 January") == ("70 available", 2)
     assert explain([chain], DEFINITION, when("3 January"), when("31 December 2025")) is None
 
 
@@ -119,6 +122,66 @@ def test_a_lot_s_life_is_told_as_it_happened_not_as_it_became_known() -> None:
         "4 January: 30 available to redeemed by redeem",
     ]
     assert [one.net for one in found.movements] == [100, -30, -20]
+
+
+def test_lots_are_told_in_the_order_in_which_they_will_be_consumed_the_spent_ones_last() -> None:
+    paper = Paper()
+    for lot in ("10 until 1 February", "20", "30 until 1 June", "40 until 1 March"):
+        paper.earn(lot)
+    paper.redeem(10)
+    found = told(paper, "2 January")
+    assert [one.issue.amount for one in found.lots] == [40, 30, 20, 10]
+
+
+def test_a_step_names_what_did_it_and_when_the_books_learned_of_it() -> None:
+    paper = Paper()
+    paper.earn("100 until 20 January")
+    paper.today("6 January")
+    spent = paper.redeem(30, on="4 January")
+    [lot] = told(paper, "21 January").lots
+    assert [(one.transaction, one.recorded_at) for one in lot.steps] == [
+        (spent.id, when("6 January")),
+        (None, None),
+    ]
+
+
+def test_what_moved_nothing_is_told_from_its_instant_on() -> None:
+    paper = Paper()
+    paper.earn("100 until 20 January", key="purchase")
+    paper.today("5 January")
+    paper.book_it(paper.till.extend(MEMBER, of="purchase", end="1 March"))
+    for day, kinds in (
+        ("31 December 2025", []),
+        ("1 January", [Kind.EARN]),
+        (said(when("5 January") - MOMENT), [Kind.EARN]),
+        ("5 January", [Kind.EARN, Kind.EXTEND]),
+    ):
+        assert [one.kind for one in told(paper, day).movements] == kinds
+
+
+def test_what_two_who_became_one_did_is_told_in_the_order_in_which_it_became_known() -> None:
+    for giver, friend in ((CONTACTS[0], CONTACTS[1]), (CONTACTS[1], CONTACTS[0])):
+        sheet, till = Sheet(CONTACTS, [definition()], when("1 January")), Till(TENANT, DEFINITION)
+        for day, request in (
+            ("1 January", till.earn(giver, "100 until 20 January")),
+            ("2 January", till.earn(friend, 50)),
+            ("3 January", till.move(giver, 30, to=friend)),
+            ("25 January", till.redeem(friend, 10)),
+        ):
+            sheet.post([request], when(day))
+        chains = [sheet.chain(CONTACTS[0]), sheet.chain(CONTACTS[1])]
+        found = explain(chains, DEFINITION, when("26 January"))
+        assert found is not None
+        # What the friend had of it lapsed before the redemption; the giver's is not booked yet.
+        assert [(one.kind.word, one.transaction is None) for one in found.movements] == [
+            ("earn", False),
+            ("earn", False),
+            ("move", False),
+            ("receive", False),
+            ("expiry", False),
+            ("redeem", False),
+            ("expiry", True),
+        ]
 
 
 def check(found: Explanation) -> None:

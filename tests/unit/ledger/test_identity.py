@@ -29,6 +29,19 @@ def test_a_uuid7_keeps_seventy_four_of_its_random_bits() -> None:
     assert (ones.int ^ zeros.int).bit_count() == 74
 
 
+def test_a_uuid7_is_laid_out_as_its_standard_says() -> None:
+    # 48 bits of milliseconds, version 7, 12 random bits, variant 0b10, 62 random bits.
+    moment = EPOCH + timedelta(milliseconds=0x0123456789AB)
+    made = uuid7(moment, bytes.fromhex("fa bc fd ef 12 34 56 78 9a 00"))
+    assert made == UUID("01234567-89ab-7abc-bdef-123456789a00")
+
+
+def test_every_run_of_ten_bytes_makes_the_identifier_it_would_make_alone() -> None:
+    randomness = bytes(range(35))
+    alone = [uuid7(EPOCH, randomness[start : start + 10]) for start in (0, 10, 20)]
+    assert list(uuid7_stream(EPOCH, randomness)) == alone
+
+
 def test_later_identifiers_sort_later() -> None:
     moments = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(milliseconds=n) for n in range(1500)]
     identifiers = [uuid7(moment, b"\xff" * 10) for moment in moments]

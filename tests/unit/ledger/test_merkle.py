@@ -92,6 +92,22 @@ def test_a_seal_that_was_changed_itself_is_found() -> None:
     assert (finding.rule, finding.place) == (9, "seal")
 
 
+def test_the_first_version_of_a_leaf_stays_as_it_is() -> None:
+    # A published seal must be comparable for ever: holder, number in eight bytes, hash.
+    one = Head(UUID(int=0x0102), 0x0304, "ab" * 32)
+    form = b"\x00" + bytes(14) + b"\x01\x02" + bytes(6) + b"\x03\x04" + b"\xab" * 32
+    assert leaf(one) == hashlib.sha256(form).digest()
+    assert (sealed([one]).version, BRANCHES) == (1, 256)
+
+
+def test_each_touched_branch_is_named() -> None:
+    now = [head(0, 3, 8), *HEADS[1:3], head(255, 9, 8)]
+    found = [one.place for one in differences(sealed(HEADS), sealed(now))]
+    assert found == ["holders 00…", "holders ff…"]
+    found = [one.place for one in differences(sealed(HEADS, with_heads=True), sealed(now))]
+    assert found == [f"holder {one.holder}" for one in HEADS]
+
+
 def test_a_seal_is_read_as_it_was_written() -> None:
     seal = sealed(HEADS, with_heads=True)
     assert msgspec.json.decode(msgspec.json.encode(seal), type=Seal) == seal

@@ -298,3 +298,17 @@ def test_what_was_earned_to_repay_debt_is_still_the_purchase_s_to_take_back() ->
     assert member.balance == "70 available"
     member.give_back()
     assert member.balance == "30 debt"
+
+
+def test_what_lapsed_at_several_instants_comes_back_in_their_order() -> None:
+    member = Paper()
+    member.earn("100 until 20 January", key="purchase")
+    member.redeem(40)
+    member.earn("50 until 10 January")
+    member.today("25 January")
+    returned = member.give_back(on="5 January")
+    assert moved(returned.transfers) == [
+        "5 January: 100 available to issued",
+        "10 January: 40 expired to available",
+        "20 January: 60 expired to available",
+    ]
