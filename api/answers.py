@@ -24,7 +24,8 @@ from api.problems.catalogue import (
     ProblemType,
 )
 from api.problems.problem import MEDIA_TYPE, ProblemError
-from ledger.group_commit import BusyError, ClosedError
+from ledger.group_commit import ClosedError
+from ledger.lanes import BusyError
 from ledger.posting import TooManyRacesError
 
 logger = logging.getLogger(__name__)

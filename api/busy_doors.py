@@ -26,7 +26,7 @@ from api.service import Service
 from ledger.book import Contact
 from ledger.connection import Connection
 from ledger.gathering import Gathering
-from ledger.identity import ContactId
+from ledger.identity import ContactId, contact_id
 from ledger.reading import AccountBalance
 from ledger.reading_many import balances_of
 from sync.engage import Follower, may_read_points_log
@@ -194,7 +194,7 @@ def _headers(scope: "HTTPScope") -> dict[str, str]:
 
 
 def _contact(written: str) -> ContactId | None:
-    return None if checks.guid(written) else ContactId(UUID(written))
+    return None if checks.guid(written) else contact_id(UUID(written))
 
 
 def _log_place(path: str, query: bytes) -> tuple[str, str | None, ContactId, str] | None:

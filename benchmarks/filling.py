@@ -13,7 +13,7 @@ from uuid import UUID
 
 from benchmarks.ground import DEFINITION, TENANT, Ground, open_books, owner
 from ledger.connection import Connection
-from ledger.identity import ContactId
+from ledger.identity import ContactId, contact_id
 from ledger.postgres import Database
 
 EACH: Final = 20
@@ -185,7 +185,7 @@ FINISH: Final = (
 
 def contact(number: int) -> ContactId:
     """The contact of this number, from 1."""
-    return ContactId(UUID(md5(f"contact{number}".encode(), usedforsecurity=False).hexdigest()))
+    return contact_id(UUID(md5(f"contact{number}".encode(), usedforsecurity=False).hexdigest()))
 
 
 async def filled(ground: Ground, contacts: int, each: int = EACH) -> Database:

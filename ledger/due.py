@@ -69,13 +69,17 @@ def book_due(account: AccountState, until: datetime, open_draft: OpenDraft) -> N
 
 def next_due(account: AccountState) -> datetime | None:
     """The first boundary ahead of what is loaded; `None` where nothing will fall due."""
-    instants = [
-        lot.valid_to if lot.active else lot.valid_from
-        for lot in account.lots.values()
-        if lot.remaining
-    ]
-    instants += [hold.expires_at for hold in account.holds.values() if hold.ended_by is None]
-    return min((instant for instant in instants if instant is not None), default=None)
+    soonest: datetime | None = None
+    for lot in account.lots.values():
+        if lot.remaining:
+            at = lot.valid_to if lot.active else lot.valid_from
+            if at is not None and (soonest is None or at < soonest):
+                soonest = at
+    for hold in account.holds.values():
+        at = hold.expires_at
+        if at is not None and hold.ended_by is None and (soonest is None or at < soonest):
+            soonest = at
+    return soonest
 
 
 def with_due(account: AccountState, now: datetime) -> tuple[Balance, datetime | None]:

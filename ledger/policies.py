@@ -8,6 +8,7 @@ in its time zone, and only the boundary that comes out is UTC.
 from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -61,14 +62,7 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.span is Span.NONE:
             return None
         start = valid_from if self.start is Start.ACTIVATION else effective_at
-        local = start.astimezone(zone).replace(tzinfo=None)
-        if self.span is Span.DAYS:
-            moved = local + timedelta(days=self.length)
-        else:
-            moved = datetime.combine(add_months(local.date(), self.length), local.time())
-        if self.round_up is not RoundUp.NONE:
-            moved = _period_end(moved, self.round_up)
-        end = moved.replace(tzinfo=zone).astimezone(UTC)
+        end = _counted_end(start, self.span, self.length, self.round_up, zone)
         # Points that start late may have a counted end before their beginning: they then live for
         # the shortest instant the books know, instead of never having been valid.
         return max(end, valid_from + timedelta(microseconds=1))
@@ -141,6 +135,21 @@ def add_months(day: date, months: int) -> date:
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     last = monthrange(year, month + 1)[1]
     return date(year, month + 1, min(day.day, last))
+
+
+@lru_cache(maxsize=1024)
+def _counted_end(
+    start: datetime, span: Span, length: int, round_up: RoundUp, zone: ZoneInfo
+) -> datetime:
+    """Where a span of some length ends; the postings of a batch mostly ask for one and the same."""
+    local = start.astimezone(zone).replace(tzinfo=None)
+    if span is Span.DAYS:
+        moved = local + timedelta(days=length)
+    else:
+        moved = datetime.combine(add_months(local.date(), length), local.time())
+    if round_up is not RoundUp.NONE:
+        moved = _period_end(moved, round_up)
+    return moved.replace(tzinfo=zone).astimezone(UTC)
 
 
 def _period_end(moment: datetime, period: RoundUp) -> datetime:

@@ -23,9 +23,9 @@ from api.importing.tally import Tally
 from api.importing.transactions import transaction_of
 from api.problems.problem import ProblemError, refused
 from ledger.book import Known
-from ledger.group_commit import NOBODYS_FAULT
 from ledger.identity import TenantId, key_hash
 from ledger.known_keys import known_keys
+from ledger.lanes import NOBODYS_FAULT
 from ledger.outcomes import Booked, Outcome, Refused
 from ledger.posting import BATCH_MAX, Books, TooManyRacesError
 from ledger.requests import Request

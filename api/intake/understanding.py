@@ -33,7 +33,7 @@ from api.problems.catalogue import DEFINITION_UNKNOWN
 from api.problems.fields import FieldCode, FieldError
 from api.problems.problem import ProblemError, invalid
 from ledger.amounts import SPEND_SCALE, AmountError, Points, parse_amount
-from ledger.identity import ContactId, TenantId
+from ledger.identity import ContactId, TenantId, contact_id
 from ledger.policies import Definition
 from ledger.requests import (
     Activate,
@@ -230,7 +230,7 @@ def contact_of(document: TransactionRequest) -> ContactId:
     """The contact of a document that names one by its id, as all do by now."""
     if isinstance(document.contact_id, UnsetType):
         raise TypeError("its member number should have been looked up")
-    return ContactId(document.contact_id)
+    return contact_id(document.contact_id)
 
 
 def _given(value: Value | UnsetType) -> Value | None:

@@ -10,8 +10,9 @@ import pytest
 
 from ledger.amounts import Points
 from ledger.connection import Connection, Pool
-from ledger.group_commit import CROWD, BusyError, ClosedError, GroupCommit
+from ledger.group_commit import ClosedError, GroupCommit
 from ledger.identity import ContactId
+from ledger.lanes import CROWD, BusyError
 from ledger.outcomes import Booked, Code, Outcome, Refused, Replayed
 from ledger.postgres import Database
 from ledger.posting import Books
