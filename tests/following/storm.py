@@ -2,21 +2,24 @@
 
 The one hard idea: all chance comes from one seed and time stands still unless it is moved, so a
 storm can be played again. Histories of all kinds are posted, adjustments come and come again, every
-fault strikes alone and together, replicas die at any step, sessions are cut, Engage restarts and
-forgets. When it is over, nothing may be parked, the books and Engage must agree to the point, with
-what is pending, each message must have been booked once, and nothing may ever have differed; but in
-storms of even seeds, in which Engage applies totals later than it may, and comparing mends that.
+fault strikes alone and together, replicas die at any step, sessions are cut, the database server is
+killed with -9 and recovers, Engage restarts and forgets. When it is over, nothing may be parked,
+the books must be right, the books and Engage must agree to the point, with what is pending, each
+message must have been booked once, and nothing may ever have differed; but in storms of even seeds,
+in which Engage applies totals later than it may, and comparing mends that.
 """
 
 import argparse
 import asyncio
 import contextlib
+import itertools
 import random
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -28,8 +31,9 @@ from uuid import uuid4
 import asyncpg
 import httpx
 
-from ledger.postgres import Profile, Server
-from ledger.postgres import start as start_server
+from ledger import invariants
+from ledger.postgres import Server
+from ledger.requests import Request
 from sandbox.launch import launched
 from sync.engage import DeliveryState, EngageSettings, Follower, client
 from sync.engage.drift.options import DriftOptions
@@ -48,7 +52,9 @@ from tests.following.program import (
     open_program,
 )
 from tests.following.watching import ends
-from tests.simulation.story import ACTIONS, RANGES, START, Step, Storyteller, scenes
+from tests.simulation.run import own_server, wait_for
+from tests.simulation.staff import kill_server_after
+from tests.simulation.story import ACTIONS, RANGES, START, Scene, Step, Storyteller, scenes
 
 BALANCES: Final = "*/point-accounts/balances"
 TRANSACTIONS: Final = "*/point-accounts/transactions"
@@ -114,6 +120,20 @@ CALM_SECONDS_MAX: Final = 240.0
 STEPS_MAX: Final = 150
 """Of a replica's life, where it is cut short; a quiet one lives longer."""
 
+KILL_SHARE: Final = 0.1
+"""Of the rounds, in how many the server is killed."""
+
+KILL_SECONDS_MAX: Final = 0.3
+"""How far into a round, at the latest."""
+
+LOST: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""How the loss of a session shows."""
+
 
 @dataclass
 class Outcome:
@@ -127,6 +147,8 @@ class Outcome:
     repeats: int = 0
     deaths: int = 0
     cuts: int = 0
+    kills: int = 0
+    posted_again: int = 0
     restarts: int = 0
     calls: int = 0
     calm_rounds: int = 0
@@ -141,18 +163,34 @@ class Outcome:
         return (
             f"storm seed={self.seed} mode={self.mode} rounds={self.rounds} posted={self.posted} "
             f"messages={self.messages} repeats={self.repeats} deaths={self.deaths} "
-            f"cuts={self.cuts} restarts={self.restarts} calls={self.calls} "
-            f"faults=[{struck}] calm={self.calm_rounds} {self.seconds:.1f}s: {verdict}"
+            f"cuts={self.cuts} kills={self.kills} posted_again={self.posted_again} "
+            f"restarts={self.restarts} calls={self.calls} faults=[{struck}] "
+            f"calm={self.calm_rounds} {self.seconds:.1f}s: {verdict}"
         )
 
 
 class Storm:
     """One storm, over one program."""
 
-    def __init__(self, program: Program, engage: Sandbox, seed: int) -> None:
+    def __init__(
+        self, program: Program, engage: Sandbox, seed: int, server: Server | None = None
+    ) -> None:
+        """Get ready.
+
+        Args:
+            program: Whose books and Engage.
+            engage: The stand-in.
+            seed: Of all chance.
+            server: That of the program's database, to be killed now and then; it must keep what was
+                committed and be used by nobody else. Without one none is killed.
+        """
         assert program.now is not None
         self.program, self.engage, self.now = program, engage, program.now
         self.chance = random.Random(seed)
+        # Of its own, so that a storm is otherwise the same with and without it.
+        self.lightning = random.Random(seed)
+        self.server = server
+        self.is_struck = False
         self.outcome = Outcome(seed, program.mode)
         tenant = program.catalogue.tenants[TENANT].id
         definitions = [one.id for one in program.catalogue.definitions_of(tenant)]
@@ -193,11 +231,16 @@ class Storm:
     async def _round(self, faults: list[str] | None) -> None:
         self._pass(self.chance.choice(PAUSES))
         self._order_faults(faults)
+        struck = self._strike()
         await self._post()
         replicas = [self._replica() for _ in range(self.chance.choice((1, 1, 2)))]
         if self.chance.random() < 0.08:
             replicas.append(self._cut())
         await asyncio.gather(*replicas)
+        if struck is not None and self.server is not None:
+            await asyncio.to_thread(struck.join)
+            await asyncio.to_thread(wait_for, self.server)
+            self.is_struck = False
         if self.chance.random() < 0.6:
             self.engage.run_job(even_late=self.chance.random() < 0.05)
         if self.chance.random() < 0.03:
@@ -241,16 +284,29 @@ class Storm:
         for scene in scenes(drawn):
             self.teller.pass_time(min(scene.hours, 24))
             self._pass(0)
-            if scene.sweep:
-                await self.program.books.sweep()
             requests = [self.teller.tell(step).request for step in scene.steps]
-            await self.program.books.post(requests, atomic=scene.atomic)
+            await self._at_the_tills(requests, scene)
             self.outcome.posted += len(requests)
         if self.chance.random() < 0.4:
             sender = Sender(TENANT, ENCRYPTION_KEY, SIGNING_SECRET, self.now.instant, self.chance)
             amount = self.chance.choice((1, 7, 40, -3, -60))
             self.undelivered.append(sender.message(self.chance.choice(CONTACTS), amount))
             self.sent += 1
+
+    async def _at_the_tills(self, requests: Sequence[Request], scene: Scene) -> None:
+        """Post something: again, and the same, for as long as the server is not there."""
+        while True:
+            try:
+                if scene.sweep:
+                    await self.program.books.sweep()
+                await self.program.books.post(requests, atomic=scene.atomic)
+            except LOST:
+                if not self.is_struck:
+                    raise
+                self.outcome.posted_again += 1
+                await asyncio.sleep(0.05)
+            else:
+                return
 
     async def _replica(self) -> None:
         """A replica at work, for as long as it lives."""
@@ -265,14 +321,9 @@ class Storm:
         except (KilledError, BaseExceptionGroup):
             if not life.is_over:
                 raise
-        except (
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,
-            OSError,
-        ):
+        except LOST:
             # As the service does: the next time comes anyway.
-            if not life.is_over and not self.outcome.cuts:
+            if not life.is_over and not self.outcome.cuts and not self.is_struck:
                 raise
         self.outcome.deaths += life.is_over
 
@@ -317,6 +368,14 @@ class Storm:
             " and application_name <> $1 and pid <> pg_backend_pid()",
             self.program.session,
         )
+
+    def _strike(self) -> threading.Timer | None:
+        """Perhaps kill the server with -9, a moment from now; it recovers by itself."""
+        if self.server is None or self.lightning.random() >= KILL_SHARE:
+            return None
+        self.is_struck = True
+        self.outcome.kills += 1
+        return kill_server_after(self.server, self.lightning.uniform(0, KILL_SECONDS_MAX))
 
     async def _restart(self) -> None:
         """Engage goes away and comes back, perhaps without what it had taken and not done."""
@@ -386,6 +445,10 @@ class Storm:
             findings.pop("balance-sent-while-one-waits", None)
         if findings:
             self.outcome.wrong.append(f"Engage found {findings}")
+        async with self.program.pool.acquire() as connection:
+            unsound = await invariants.check(connection, self.program.catalogue)
+        if unsound:
+            self.outcome.wrong.append(f"the books are not right: {unsound[:2]}")
 
 
 async def every_step(
@@ -434,34 +497,39 @@ async def every_step(
         at += stride
 
 
-async def main(seeds: list[int], modes: list[Mode], rounds: int) -> int:
+def main(seeds: list[int], modes: list[Mode], rounds: int) -> int:
     """Let storms loose on databases and an Engage of their own; answers how many went wrong."""
-    wrong = storms = 0
     began = time.perf_counter()
     arguments = ("--set", "balances.jobSeconds=null", "--set", "journal.requestsMax=100")
-    with tempfile.TemporaryDirectory(prefix="pointmaster-storm-") as folder:
-        server = start_server(Path(folder) / "postgres", major=18, profile=Profile.TESTS)
-        try:
-            with launched("engage", *arguments) as engage:
-                for seed in seeds:
-                    for mode in modes:
-                        outcome = await _one(
-                            server, Path(folder), engage.address, seed, mode, rounds
-                        )
-                        wrong += bool(outcome.wrong)
-                        storms += 1
-                        print(outcome.summary(), flush=True)  # noqa: T201 - what it is run for
-        finally:
-            server.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="pointmaster-storm-") as folder,
+        own_server(Path(folder) / "postgres", 18) as server,
+        launched("engage", *arguments) as engage,
+    ):
+        wrong = 0
+        for seed, mode in itertools.product(seeds, modes):
+            storm = storm_of_its_own(server, Path(folder), engage.address, seed, mode, rounds)
+            outcome = asyncio.run(storm)
+            wrong += bool(outcome.wrong)
+            print(outcome.summary(), flush=True)  # noqa: T201 - what it is run for
     seconds = time.perf_counter() - began
+    storms = len(seeds) * len(modes)
     said = f"{storms} storm(s) of {rounds} rounds in {seconds:.0f} s, {wrong} wrong"
     print(said)  # noqa: T201 - the same; its last line
     return wrong
 
 
-async def _one(
+async def storm_of_its_own(
     server: Server, folder: Path, address: str, seed: int, mode: Mode, rounds: int
 ) -> Outcome:
+    """A storm over a new database of a server that is killed now and then.
+
+    Args:
+        server: As `tests.simulation.run.own_server` gives it.
+        folder: For what those who share the server need.
+        address: Of the stand-in Engage.
+        seed, mode, rounds: Of the storm.
+    """
     await ensure_template(server, folder / "template.lock")
     name = f"storm_{uuid4().hex}"
     database = await create_database(server, name, "template_of_tests")
@@ -472,7 +540,7 @@ async def _one(
         sandbox.set(definitions=[{"id": 1}, {"id": 2}])
         async with AsyncExitStack() as stack:
             program = await open_program(database, address, stack, Now(), mode)
-            outcome = await Storm(program, sandbox, seed).run(rounds)
+            outcome = await Storm(program, sandbox, seed, server).run(rounds)
     await drop_database(server, name)
     return outcome
 
@@ -484,4 +552,4 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=200)
     given = parser.parse_args()
     chosen = [Mode(given.mode)] if given.mode else list(Mode)
-    sys.exit(asyncio.run(main(given.seed or [1], chosen, given.rounds)) > 0)
+    sys.exit(main(given.seed or [1], chosen, given.rounds) > 0)

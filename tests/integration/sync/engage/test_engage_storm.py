@@ -1,13 +1,27 @@
 """Small storms over both modes; `python -m tests.following.storm` lets large ones loose."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
 from sync.engage.settings import Mode
+from tests.conftest import MAJOR
 from tests.following.histories import CONTACTS, at_one_time
 from tests.following.program import Program, Sandbox
-from tests.following.storm import FAULTS, LATE_FAULTS, QUICK, Storm, every_step
+from tests.following.storm import (
+    FAULTS,
+    LATE_FAULTS,
+    QUICK,
+    Storm,
+    every_step,
+    storm_of_its_own,
+)
+from tests.simulation.run import own_server
 
 SEED = 20_261_121
+STRUCK_TWICE = 83
+"""A seed whose lightning strikes in the last two of four rounds."""
 
 pytestmark = pytest.mark.any_postgres
 
@@ -58,3 +72,15 @@ async def test_each_fault_alone(program: Program, engage: Sandbox, fault: str) -
         pytest.skip("of totals only")
     outcome = await Storm(program, engage, SEED).run(25, [fault])
     assert outcome.wrong == [], outcome.summary()
+
+
+@pytest.mark.usefixtures("engage")
+def test_books_and_engage_agree_after_the_database_was_killed(
+    tmp_path: Path, engage_address: str
+) -> None:
+    with own_server(tmp_path / "postgres", MAJOR) as server:
+        for mode in Mode:
+            storm = storm_of_its_own(server, tmp_path, engage_address, STRUCK_TWICE, mode, 4)
+            outcome = asyncio.run(storm)
+            assert outcome.wrong == [], outcome.summary()
+            assert outcome.kills == 2
