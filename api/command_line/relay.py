@@ -14,17 +14,23 @@ from uuid import UUID
 import click
 import msgspec
 from rich.markup import escape
-from rich.table import Table
 
 from api.command_line.context import ASIDE, OUT, Told, run
 from api.command_line.group import Group
+from api.command_line.relay_tables import show_event, show_events, show_preview, show_status
 from api.configuration import Configuration
-from api.documents.relay import event_document, relay_status_document
+from api.documents.relay import (
+    WholeEventDocument,
+    event_document,
+    relay_status_document,
+    whole_event_document,
+)
 from api.service import Role, Service, open_service
 from sync.relay.events import EventRecord, Wanted
+from sync.relay.exchange import Exchange, Verdict
 from sync.relay.intake import EventState, Reason
 from sync.relay.options import SourceOptions
-from sync.relay.preview import Preview, preview_of
+from sync.relay.preview import preview_of
 from sync.relay.replaying import Replayed
 from sync.relay.settings import Source, source_of
 from sync.relay.status import RelayStatus
@@ -74,7 +80,7 @@ def preview(
         click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
         return
     for number, one in enumerate(found, start=1):
-        _show_preview(number, len(found), one)
+        show_preview(number, len(found), one)
 
 
 @relay.command()
@@ -87,7 +93,7 @@ def status(told: Told, *, as_json: bool) -> None:
         document = relay_status_document(found)
         click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
         return
-    _show_status(found)
+    show_status(found)
 
 
 SEARCHING = (
@@ -196,6 +202,32 @@ def replay(
 
 
 @relay.command()
+@click.argument("event", type=click.UUID)
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.pass_obj
+def show(told: Told, event: UUID, *, as_json: bool) -> None:
+    """Show EVENT whole: what became of it, and what was kept of the vendor's message."""
+    found = run(_event(told.configuration(), event))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+    else:
+        show_event(found)
+
+
+@relay.command()
+@click.argument("customers", nargs=-1, required=True)
+@click.option("--tenant", help="Whose customers they are, where there are several tenants.")
+@click.pass_obj
+def forget(told: Told, customers: tuple[str, ...], tenant: str | None) -> None:
+    """Forget CUSTOMERS, named by their ids at MoEngage: all that is held of them, for good.
+
+    What waits is not sent any more. What was sent stays at MoEngage.
+    """
+    erased = run(_forget(told.configuration(), customers, tenant))
+    OUT.print(f"{erased} event(s) are gone.", highlight=False)
+
+
+@relay.command()
 @click.argument("destination")
 @click.pass_obj
 def resume(told: Told, destination: str) -> None:
@@ -209,11 +241,14 @@ def resume(told: Told, destination: str) -> None:
 @click.pass_obj
 def check(told: Told, destination: str) -> None:
     """Ask MoEngage whether DESTINATION's workspace and key belong together; 1 if not."""
-    trouble = run(_check(told.configuration(), destination))
-    if trouble is not None:
-        OUT.print(f"[red]MoEngage does not take them:[/] {escape(trouble)}", highlight=False)
-        sys.exit(1)
-    OUT.print("[green]They belong together.[/]")
+    found = run(_check(told.configuration(), destination))
+    if found.verdict is Verdict.ACCEPTED:
+        OUT.print("[green]They belong together.[/]")
+        return
+    is_answered = found.verdict in {Verdict.REFUSED, Verdict.DENIED}
+    said = "MoEngage does not take them" if is_answered else "MoEngage can't be asked"
+    OUT.print(f"[red]{said}:[/] {escape(found.trouble or '')}", highlight=False)
+    sys.exit(1)
 
 
 def _source(configuration: Configuration, name: str) -> Source:
@@ -313,10 +348,32 @@ async def _resume(configuration: Configuration, name: str) -> None:
         )
 
 
-async def _check(configuration: Configuration, name: str) -> str | None:
+async def _event(configuration: Configuration, event: UUID) -> WholeEventDocument:
+    async with open_service(configuration, role=Role.API) as service:
+        for tenant in service.tenant_names:
+            found = await service.relay.event(tenant, event)
+            if found is not None:
+                return whole_event_document(*found)
+    raise click.ClickException(f"there is no event {event}")
+
+
+async def _forget(
+    configuration: Configuration, customers: tuple[str, ...], tenant: str | None
+) -> int:
+    async with open_service(configuration, role=Role.API) as service:
+        tenants = {name: number for number, name in service.tenant_names.items()}
+        if tenant is None and len(tenants) > 1:
+            raise click.UsageError(f"say whose by --tenant; there are: {_known(tenants)}")
+        chosen = next(iter(tenants)) if tenant is None else tenant
+        if chosen not in tenants:
+            raise click.ClickException(f"there is no tenant {chosen}; there are: {_known(tenants)}")
+        return await service.relay.erase(tenants[chosen], customers)
+
+
+async def _check(configuration: Configuration, name: str) -> Exchange:
     async with open_service(configuration, role=Role.API) as service:
         number = service.relay.register.destinations[_destination(service, name)].id
-        return (await service.relay.couriers[number].check()).trouble
+        return await service.relay.couriers[number].check()
 
 
 def _destination(service: Service, name: str) -> str:
@@ -327,76 +384,9 @@ def _destination(service: Service, name: str) -> str:
     return name
 
 
-def _show_preview(number: int, count: int, found: Preview) -> None:
-    OUT.print(f"[bold]Event {number} of {count}[/]: {escape(found.family)}", highlight=False)
-    table = Table.grid(padding=(0, 2))
-    table.add_row("happened at", found.occurred_at.isoformat() if found.occurred_at else "unknown")
-    unknown = f"unknown until {found.waits_for} is told" if found.waits_for else "none"
-    table.add_row("customer", escape(found.customer or unknown))
-    table.add_row("a repeat", found.repeat)
-    if found.held:
-        table.add_row("[yellow]not sent[/]", escape(found.held))
-    OUT.print(table)
-    for element in found.elements:
-        OUT.print_json(data=element)
-    for note in found.notes:
-        OUT.print(f"  [dim]note[/] {escape(note)}", highlight=False)
-
-
-def _show_status(found: RelayStatus) -> None:
-    destinations = Table("destination", "condition", "waiting", "lag", "out a minute", "trouble")
-    for one in found.destinations:
-        colour = "green" if one.condition == "open" else "red"
-        destinations.add_row(
-            one.name,
-            f"[{colour}]{one.condition}[/]",
-            str(one.waiting),
-            f"{one.lag_seconds:.0f} s",
-            f"{one.per_minute['delivered']:.0f}",
-            escape(one.trouble or ""),
-        )
-    OUT.print(destinations)
-    sources = Table(
-        "source", "vendor", "to", "in a minute", "duplicates", "quarantined", "dead", "maybe twice"
-    )
-    for source in found.sources:
-        sources.add_row(
-            source.name,
-            source.vendor or "not configured",
-            source.destination or "",
-            f"{source.per_minute['received']:.0f}",
-            f"{source.per_minute['repeats']:.0f}",
-            _reasons(source.quarantined),
-            _reasons(source.dead),
-            str(source.maybe_repeated),
-        )
-    OUT.print(sources)
-
-
-def _reasons(counts: dict[str, int]) -> str:
-    return "\n".join(f"{number} {reason}" for reason, number in counts.items()) or "0"
-
-
 def _list(events: list[EventRecord], *, as_json: bool) -> None:
-    if as_json:
-        for one in events:
-            click.echo(msgspec.json.encode(event_document(one)).decode())
-    elif events:
-        OUT.print(_table(events))
-    else:
-        OUT.print("[green]There are none.[/]")
-
-
-def _table(events: list[EventRecord]) -> Table:
-    """A row for each event, narrow enough that its id can be copied whole."""
-    table = Table(show_lines=True)
-    table.add_column("event", no_wrap=True)
-    table.add_column("whose", overflow="fold")
-    table.add_column("why", overflow="fold", min_width=max(map(len, Reason)))
+    if not as_json:
+        show_events(events)
+        return
     for one in events:
-        table.add_row(
-            f"{one.id}\n{one.state}\nreceived {one.received_at:%Y-%m-%d %H:%M:%S}Z",
-            escape("\n".join(filter(None, (one.source, one.family, one.customer)))),
-            escape("\n".join(filter(None, (one.reason, one.message)))),
-        )
-    return table
+        click.echo(msgspec.json.encode(event_document(one)).decode())

@@ -1,6 +1,7 @@
 """The relay as it is answered: events, how things stand, and what a replay came to."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -16,6 +17,8 @@ from sync.relay.status import DestinationStatus, RelayStatus, SourceStatus
 REPLAY_MAX = 100_000
 _PLAIN = "^[^\\u0000-\\u001f\\u007f]*$"
 ERASE_MAX = 1000
+
+Number = TypeVar("Number", int, float)
 
 
 class MessageKeptDocument(msgspec.Struct, frozen=True):
@@ -138,6 +141,7 @@ class RelaySourceDocument(msgspec.Struct, frozen=True, kw_only=True, rename="cam
     """A source.
 
     Attributes:
+        last_hour: What happened in the last hour, up to some seconds ago, by kind.
         per_minute: What happened a minute, over the last five whole minutes, by kind.
         quarantined: How many events are, by reason.
         dead: Likewise.
@@ -149,6 +153,7 @@ class RelaySourceDocument(msgspec.Struct, frozen=True, kw_only=True, rename="cam
     vendor: str | None
     destination: str | None
     is_configured: bool
+    last_hour: dict[str, int]
     per_minute: dict[str, float]
     quarantined: dict[str, int]
     dead: dict[str, int]
@@ -176,6 +181,7 @@ class RelayDestinationDocument(msgspec.Struct, frozen=True, kw_only=True, rename
     waiting: int
     customers: int
     lag_seconds: float
+    last_hour: dict[str, int]
     per_minute: dict[str, float]
 
 
@@ -244,7 +250,8 @@ def _source(source: SourceStatus) -> RelaySourceDocument:
         vendor=source.vendor,
         destination=source.destination,
         is_configured=source.is_configured,
-        per_minute=_rates(source.per_minute),
+        last_hour=_worded(source.last_hour),
+        per_minute=_worded(source.per_minute),
         quarantined=source.quarantined,
         dead=source.dead,
         possibly_duplicated=source.maybe_repeated,
@@ -263,13 +270,14 @@ def _destination(destination: DestinationStatus) -> RelayDestinationDocument:
         waiting=destination.waiting,
         customers=destination.customers,
         lag_seconds=destination.lag_seconds,
-        per_minute=_rates(destination.per_minute),
+        last_hour=_worded(destination.last_hour),
+        per_minute=_worded(destination.per_minute),
     )
 
 
-def _rates(rates: dict[str, float]) -> dict[str, float]:
+def _worded(counts: Mapping[str, Number]) -> dict[str, Number]:
     """The kinds in the words of the doors."""
     return {
-        {"repeats": "duplicates", "maybe_repeated": "possiblyDuplicated"}.get(kind, kind): rate
-        for kind, rate in rates.items()
+        "possiblyDuplicated" if kind == "maybe_repeated" else kind: count
+        for kind, count in counts.items()
     }

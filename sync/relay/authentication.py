@@ -81,7 +81,8 @@ class Authentication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     Attributes:
         username: Where the kind is `basic`.
         header: Which header has the value or the signature.
-        scheme: The word before the signature in its header, if there is one.
+        scheme: What stands before the signature in its header, if anything does: a word, or what
+            ends in an equals sign, such as `sha256=`.
         signed: What is signed: `{uri}` (path and query), `{path}`, `{body}`, `{timestamp}` and
             `{request_id}`, put together as the vendor does.
         client: The value that the header `client_header` must have, if it must have one.
@@ -220,7 +221,10 @@ def _is_among(offered: str, secrets: Sequence[Secret]) -> bool:
 
 def _after_scheme(header: str, scheme: str) -> str | None:
     """What follows a scheme word in a header, whatever the word's case."""
-    word, _, rest = header.strip().partition(" ")
+    if scheme.endswith("="):
+        word, rest = header.strip()[: len(scheme)], header.strip()[len(scheme) :]
+    else:
+        word, _, rest = header.strip().partition(" ")
     return rest.strip() if word.lower() == scheme.lower() and rest.strip() else None
 
 

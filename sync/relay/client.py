@@ -172,7 +172,8 @@ def _judged(response: httpx.Response, said: bytes) -> Exchange:
 
 def _trouble(status: int, details: dict[str, Any]) -> str:
     words = [str(details[name]) for name in ("type", "message", "attribute") if details.get(name)]
-    return ": ".join([str(status), *words])[:TROUBLE_CHARACTERS_MAX]
+    # Where the type says all there is to say, the message says it again.
+    return ": ".join([str(status), *dict.fromkeys(words)])[:TROUBLE_CHARACTERS_MAX]
 
 
 def _described(error: Exception) -> str:

@@ -2,10 +2,11 @@
 
 The one hard idea: everything is counted by what has an index or is small, so looking costs the same
 whether ten events were delivered this year or ten million. Rates are those of the last whole
-minutes, over all replicas.
+minutes; counts are those of the last hour up to some seconds ago, so that who sends one message to
+see whether it comes sees it. Both are over all replicas.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,9 +17,10 @@ from sync.relay.breaker import Standing
 from sync.relay.intake import EventState
 from sync.relay.register import DestinationId, Register, SourceId
 from sync.relay.standing import read
-from sync.relay.tallies import KINDS, sums
+from sync.relay.tallies import KINDS, Counted, Way, sums
 
 RATE_MINUTES: Final = 5
+COUNTED_MINUTES: Final = 60
 
 CONDITIONS: Final = ("open", "limited", "broken", "paused")
 
@@ -57,6 +59,7 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A source.
 
     Attributes:
+        last_hour: What happened in the last hour, by kind.
         per_minute: What happened a minute, over the last whole minutes, by kind.
         quarantined, dead: How many events are, by reason.
         maybe_repeated: How many events MoEngage may have twice.
@@ -67,6 +70,7 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     vendor: str | None
     destination: str | None
     is_configured: bool
+    last_hour: dict[str, int]
     per_minute: dict[str, float]
     quarantined: dict[str, int]
     dead: dict[str, int]
@@ -94,6 +98,7 @@ class DestinationStatus(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     customers: int
     lag_seconds: float
+    last_hour: dict[str, int]
     per_minute: dict[str, float]
 
 
@@ -114,16 +119,8 @@ async def status(
     """How these sources and destinations stand."""
     # The present minute is not over, so it is left out of the division and of the sum.
     until = now.replace(second=0, microsecond=0)
-    counted = await sums(connection, until - timedelta(minutes=RATE_MINUTES), until)
-    by_source: dict[SourceId, dict[str, float]] = {}
-    by_destination: dict[DestinationId, dict[str, float]] = {}
-    for way, counts in counted.items():
-        for kind in KINDS:
-            rate = counts[kind] / RATE_MINUTES
-            of_source = by_source.setdefault(way.source, dict.fromkeys(KINDS, 0.0))
-            of_source[kind] += rate
-            of_destination = by_destination.setdefault(way.destination, dict.fromkeys(KINDS, 0.0))
-            of_destination[kind] += rate
+    rates = await sums(connection, until - timedelta(minutes=RATE_MINUTES), until)
+    hour = await sums(connection, now - timedelta(minutes=COUNTED_MINUTES), now)
     troubled: dict[tuple[SourceId, str], dict[str, int]] = {}
     for row in await connection.fetch(TROUBLED, list(sources)):
         reasons = troubled.setdefault((SourceId(row["source_id"]), row["state"]), {})
@@ -134,20 +131,31 @@ async def status(
     }
     return RelayStatus(
         sources=[
-            _source(register, one, by_source.get(one, {}), troubled, repeated.get(one, 0))
+            _source(register, one, hour, rates, troubled, repeated.get(one, 0))
             for one in sorted(sources)
         ],
         destinations=[
-            await _destination(connection, register, one, by_destination.get(one, {}), now)
+            await _destination(connection, register, one, hour, rates, now)
             for one in sorted(destinations)
         ],
     )
 
 
+def _added(counted: Counted, *, of: Callable[[Way], bool]) -> dict[str, int]:
+    """What happened on some of the ways, by kind."""
+    ways = [counts for way, counts in counted.items() if of(way)]
+    return {kind: sum(counts[kind] for counts in ways) for kind in KINDS}
+
+
+def _rates(counts: Mapping[str, int]) -> dict[str, float]:
+    return {kind: count / RATE_MINUTES for kind, count in counts.items()}
+
+
 def _source(
     register: Register,
     number: SourceId,
-    rates: dict[str, float],
+    hour: Counted,
+    rates: Counted,
     troubled: dict[tuple[SourceId, str], dict[str, int]],
     repeated: int,
 ) -> SourceStatus:
@@ -158,7 +166,8 @@ def _source(
         vendor=None if settings is None else settings.vendor.value,
         destination=None if settings is None else settings.destination,
         is_configured=record is not None,
-        per_minute=rates or dict.fromkeys(KINDS, 0.0),
+        last_hour=_added(hour, of=lambda way: way.source == number),
+        per_minute=_rates(_added(rates, of=lambda way: way.source == number)),
         quarantined=troubled.get((number, EventState.QUARANTINED.value), {}),
         dead=troubled.get((number, EventState.DEAD.value), {}),
         maybe_repeated=repeated,
@@ -169,7 +178,8 @@ async def _destination(
     connection: Connection,
     register: Register,
     number: DestinationId,
-    rates: dict[str, float],
+    hour: Counted,
+    rates: Counted,
     now: datetime,
 ) -> DestinationStatus:
     standing = (await read(connection, number)).standing
@@ -186,7 +196,8 @@ async def _destination(
         waiting=int(await connection.fetchval(WAITING, number, COUNT_MAX) or 0),
         customers=0 if row is None else row["customers"],
         lag_seconds=0.0 if since is None else max(0.0, (now - since).total_seconds()),
-        per_minute=rates or dict.fromkeys(KINDS, 0.0),
+        last_hour=_added(hour, of=lambda way: way.destination == number),
+        per_minute=_rates(_added(rates, of=lambda way: way.destination == number)),
     )
 
 

@@ -56,6 +56,10 @@ class Way(NamedTuple):
     destination: DestinationId
 
 
+Counted = Mapping[Way, Mapping[str, int]]
+"""How often each kind of thing happened, by way."""
+
+
 class Tally:
     """The counts of one process."""
 
@@ -89,9 +93,7 @@ class Tally:
             raise
 
 
-async def sums(
-    connection: Connection, since: datetime, until: datetime
-) -> dict[Way, Mapping[str, int]]:
+async def sums(connection: Connection, since: datetime, until: datetime) -> Counted:
     """What happened in the minutes that began in a stretch of time, over all replicas."""
     rows = await connection.fetch(SUM, since, until)
     return {

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -110,7 +111,14 @@ def test_what_is_quarantined_is_listed_and_replayed(
     assert "there is no source" in commands("dead", "--source", "prx").output
     status = json.loads(commands("status", "--json").output)
     assert status["sources"][0]["quarantined"] == {"customer_forbidden": 3}
-    assert "main" in commands("status").output
+    assert status["sources"][0]["lastHour"]["received"] == 3, "a message is seen at once"
+    told = commands("status").output
+    assert "main" in told
+    assert "3 customer_forbidden" in told, "not cut, in 80 columns"
+    whole = json.loads(commands("show", events[0]["eventId"], "--json").output)
+    assert whole["content"]["who"].startswith("cust-")
+    assert '"who": "cust-' in commands("show", events[0]["eventId"]).output
+    assert "there is no event" in commands("show", str(UUID(int=1))).output
     file = tmp_path / "message.json"
     file.write_text(
         json.dumps({"event_type": "visit", "who": "cust-9", "user_id": "guest", "a": 1})
@@ -125,7 +133,9 @@ def test_what_is_quarantined_is_listed_and_replayed(
     asyncio.run(mark_repeated(database, events[1]["eventId"]))
     assert events[1]["eventId"] in commands("duplicates", "--source", "perx").output
     assert commands("dead").exit_code == 0
-    assert json.loads(commands("status", "--json").output)["destinations"][0]["waiting"] == 3
+    assert commands("forget", "cust-0").exit_code == 2, "whose customer is it?"
+    assert "1 event(s) are gone" in commands("forget", "cust-0", "--tenant", "acme").output
+    assert json.loads(commands("status", "--json").output)["destinations"][0]["waiting"] == 2
 
 
 async def mark_repeated(database: Database, event: str) -> None:
@@ -148,4 +158,8 @@ def test_a_destination_is_checked_and_resumed(
     refused = commands("check", "main")
     assert refused.exit_code == 1
     assert "401" in refused.output
+    assert refused.output.count("Authentication") == 1
     assert "wrong" not in refused.output
+    path = Path("pointmaster.toml")
+    path.write_text(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:9", path.read_text()))
+    assert "can't be asked" in commands("check", "main").output

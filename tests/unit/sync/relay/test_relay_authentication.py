@@ -115,6 +115,9 @@ def test_passkit_signs_the_body_alone() -> None:
     in_base64 = {**kind, "encoding": "base64", "header": "X-Sign"}
     assert admits(in_base64, {"x-sign": encoded}, Vendor.PASSKIT)
     assert admits(in_base64, {"x-sign": encoded.rstrip("=")}, Vendor.PASSKIT)
+    prefixed = {"x-passkit-signature": f"sha256={digest.hexdigest()}"}
+    assert admits({**kind, "scheme": "sha256="}, prefixed, Vendor.PASSKIT)
+    assert not admits(kind, prefixed, Vendor.PASSKIT)
 
 
 def test_a_secret_may_be_base64_itself() -> None:
