@@ -27,6 +27,7 @@ from api.problems.problem import MEDIA_TYPE, ProblemError
 from ledger.group_commit import ClosedError
 from ledger.lanes import BusyError
 from ledger.posting import TooManyRacesError
+from ledger.reading_as_of import HeldUpError
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +117,8 @@ def _not_now(exception: Exception) -> ProblemError | None:
         detail = "more postings wait than the books can take"
         seconds = str(exception.retry_after_seconds)
         return ProblemError(BOOKS_BUSY, detail, headers={"Retry-After": seconds})
+    if isinstance(exception, HeldUpError):
+        return ProblemError(BOOKS_BUSY, str(exception), headers={"Retry-After": RETRY_SECONDS})
     if isinstance(exception, ClosedError):
         detail = "the service is ending"
     elif isinstance(exception, AWAY):

@@ -14,7 +14,12 @@ from ledger.amounts import Points
 from ledger.connection import Connection
 from ledger.facts import Balance
 from ledger.identity import ContactId, DefinitionId, TenantId
-from ledger.reading_as_of import HOLDERS_KNOWN, FutureRecordError, accounts_as_of
+from ledger.reading_as_of import (
+    HOLDERS_KNOWN,
+    FutureRecordError,
+    accounts_as_of,
+    holders_known,
+)
 
 # Waiting for a lock leaves a trace on the row, which nobody needs to survive a crash: without this,
 # every such reading would wait for the disk. It holds for the statement's own transaction only.
@@ -71,7 +76,7 @@ async def balances_as_of(
     """
     # Waits until no posting that may still be recorded in the past holds the person's locks.
     known = HOLDERS_KNOWN if connection.is_in_transaction() else HOLDERS_KNOWN_UNFLUSHED
-    holders = await connection.fetch(known, tenant, contact, recorded_at)
+    holders = await holders_known(connection, known, tenant, contact, recorded_at)
     if len(holders) == 1 and holders[0]["number"] <= reading_as_of.HISTORY_MAX:
         rows = await connection.fetch(SUMS_AS_OF, holders[0]["id"], effective_at, recorded_at)
         if recorded_at is not None and recorded_at > rows[0]["now"]:

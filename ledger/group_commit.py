@@ -19,6 +19,7 @@ from typing import Final, Self
 import asyncpg
 
 from ledger.book import Contact
+from ledger.connection import LOCK_SECONDS_MAX
 from ledger.lanes import BusyError, Lane, Part
 from ledger.outcomes import Outcome
 from ledger.posting import Books
@@ -30,9 +31,6 @@ QUEUE_MAX: Final = 10_000
 
 WAIT_SECONDS_MAX: Final = 10.0
 """How long a request may wait for its turn before it is turned away."""
-
-LOCK_SECONDS_MAX: Final = 5.0
-"""How long a batch waits for a holder that somebody else has locked, before going on without."""
 
 PART_MAX: Final = 250
 """Requests of one caller's batch that are laid on a lane together: a large batch is spread, so that

@@ -1,10 +1,10 @@
 """Reading a contact's facts as of any instant of both time axes; what they come to is `asof`'s.
 
 The one hard idea: an answer about what the books knew at an instant must never change. So it is
-given only once no posting that might still be recorded before that instant holds the holder's lock,
-and a contact is whoever it was known to be then: merged contacts are one person from the instant at
-which the books learned of it, and not before. What is known now of an earlier instant is what all
-of them had together.
+given only once no posting that might still be recorded before that instant holds the holder's lock
+(a reading waits for it as long as a posting would), and a contact is whoever it was known to be
+then: merged contacts are one person from the instant at which the books learned of it, and not
+before. What is known now of an earlier instant is what all of them had together.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from typing import Final
 import asyncpg
 
 from ledger.asof import AccountAsOf, as_of
-from ledger.connection import Connection
+from ledger.connection import LOCK_SECONDS_MAX, Connection
 from ledger.explaining import sum_of
 from ledger.facts import Transaction
 from ledger.history import recorded_of
@@ -25,13 +25,20 @@ from ledger.periods import settled_now
 HISTORY_MAX: Final = 50_000
 """Transactions of one person that are read at once; more belong into an export."""
 
+PATIENCE = f"{LOCK_SECONDS_MAX * 1000:.0f}ms"
+"""How long a reading waits for a holder's lock."""
+
 HOLDERS_KNOWN = """
     -- Whoever a contact was as known at an instant, with all that were merged into it by then; once
-    -- no posting that may still be recorded in the past holds their locks.
+    -- no posting that may still be recorded in the past holds their locks. How long that is waited
+    -- for is set before anything is locked, to the end of the transaction.
     -- Index: contact_pk, holder_pk, holder_merged_into_idx.
-    with recursive way as (
+    with recursive patience as materialized (
+        select set_config('lock_timeout', $4, true)
+    ), way as (
         select holder.id, holder.merged_into, holder.merged_at
-        from ledger.contact
+        from patience
+        cross join ledger.contact
         join ledger.holder on holder.id = coalesce(contact.former_holder_id, contact.holder_id)
         where contact.tenant_id = $1 and contact.contact_id = $2
         union all
@@ -50,11 +57,25 @@ HOLDERS_KNOWN = """
     order by holder.id for share of holder
 """
 
-HOLDER = "select id, number from ledger.holder where id = $1 for share"
+HOLDER = """
+    -- One holder, once no posting holds its lock. Index: holder_pk.
+    with patience as materialized (select set_config('lock_timeout', $2, true))
+    select holder.id, holder.number from patience cross join ledger.holder
+    where holder.id = $1 for share of holder
+"""
 
 
 class FutureRecordError(ValueError):
     """An answer was asked for about what the books will know; they only know what they know."""
+
+
+class HeldUpError(Exception):
+    """Somebody has had the person's lock for so long that what the books know can't be told yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "what is being booked for this contact has taken longer than a reading waits; ask again"
+        )
 
 
 class HistoryTooLongError(Exception):
@@ -74,6 +95,16 @@ class Told:
     now: datetime
 
 
+async def holders_known(
+    connection: Connection, statement: str, *arguments: object
+) -> list[asyncpg.Record]:
+    """The rows of `HOLDERS_KNOWN` or `HOLDER`. Raises `HeldUpError` where their lock isn't had."""
+    try:
+        return await connection.fetch(statement, *arguments, PATIENCE)
+    except asyncpg.LockNotAvailableError:
+        raise HeldUpError from None
+
+
 async def told_of(
     connection: Connection,
     tenant: TenantId,
@@ -85,14 +116,14 @@ async def told_of(
     """All that the books knew of a contact at `recorded_at` (default: that they know now).
 
     Raises `FutureRecordError` for a `recorded_at` that is still to come, `HistoryTooLongError` for
-    a person with more than `HISTORY_MAX` transactions, and `TimeoutError` where postings under way
-    don't end.
+    a person with more than `HISTORY_MAX` transactions, `HeldUpError` where somebody keeps the
+    person's lock, and `TimeoutError` where other postings under way don't end.
     """
-    rows = await connection.fetch(HOLDERS_KNOWN, tenant, contact, recorded_at)
+    rows = await holders_known(connection, HOLDERS_KNOWN, tenant, contact, recorded_at)
     if recorded_at is not None and not rows:
         # Whoever is opening the contact at this very moment holds no lock to be waited for here.
         await settled_now(connection)
-        rows = await connection.fetch(HOLDERS_KNOWN, tenant, contact, recorded_at)
+        rows = await holders_known(connection, HOLDERS_KNOWN, tenant, contact, recorded_at)
     clock = now or await connection.fetchval("select clock_timestamp()")
     if recorded_at is not None and recorded_at > clock:
         raise FutureRecordError("recordedAt must not be in the future")
@@ -100,8 +131,8 @@ async def told_of(
 
 
 async def told_of_holder(connection: Connection, holder: HolderId) -> Told:
-    """All that the books know of one holder. Raises `HistoryTooLongError` as `told_of` does."""
-    rows = await connection.fetch(HOLDER, holder)
+    """All that the books know of one holder. Raises as `told_of` does."""
+    rows = await holders_known(connection, HOLDER, holder)
     clock = await connection.fetchval("select clock_timestamp()")
     return await _told(connection, rows, clock, None)
 

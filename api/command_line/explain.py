@@ -22,7 +22,7 @@ from api.routes.explanations import explanation_document, ground_of
 from ledger.explaining import Explanation, explain
 from ledger.identity import ContactId, TenantId
 from ledger.policies import Definition
-from ledger.reading_as_of import FutureRecordError, HistoryTooLongError, told_of
+from ledger.reading_as_of import FutureRecordError, HeldUpError, HistoryTooLongError, told_of
 from ledger.reading_as_of import Told as Known
 from ledger.tenants import TenantRecord
 
@@ -75,7 +75,7 @@ def explain_(
     )
     try:
         run(_explain(told.configuration(), wishes))
-    except (FutureRecordError, HistoryTooLongError) as problem:
+    except (FutureRecordError, HeldUpError, HistoryTooLongError) as problem:
         raise click.ClickException(str(problem)) from None
 
 

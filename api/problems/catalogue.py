@@ -198,9 +198,10 @@ BOOKS_BUSY: Final = ProblemType(
     "books_busy",
     503,
     "The books have more work than they can take",
-    "Too many postings wait for their turn. Send the same request again after the seconds in "
-    "`Retry-After`. A single transaction was not booked; of a batch, some may have been: a "
-    "repeat with the same idempotency keys books each once.",
+    "Too many postings wait for their turn, or somebody else has held this contact's points for "
+    "longer than a request waits. Send the same request again after the seconds in `Retry-After`. "
+    "A single transaction was not booked; of a batch, some may have been: a repeat with the same "
+    "idempotency keys books each once.",
 )
 
 KEY_REUSED: Final = ProblemType(

@@ -65,6 +65,7 @@ AS_OF_PROBLEMS: Final = (
     catalogue.REQUEST_INVALID,
     catalogue.DEFINITION_UNKNOWN,
     catalogue.HISTORY_TOO_LONG,
+    catalogue.BOOKS_BUSY,
 )
 
 GET_BALANCES: Final = Operation(

@@ -93,7 +93,12 @@ EXPLAIN_TRANSACTION: Final = Operation(
     scope=Scope.TRANSACTIONS_READ,
     parameters=(TRANSACTION,),
     answers=(Answer(200, "Where from, and where to.", TransactionExplanationDocument),),
-    problems=(catalogue.REQUEST_INVALID, catalogue.NOT_FOUND, catalogue.HISTORY_TOO_LONG),
+    problems=(
+        catalogue.REQUEST_INVALID,
+        catalogue.NOT_FOUND,
+        catalogue.HISTORY_TOO_LONG,
+        catalogue.BOOKS_BUSY,
+    ),
 )
 
 EXPLAIN_CHECKS: Final = {

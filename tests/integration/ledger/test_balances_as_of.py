@@ -5,18 +5,26 @@ A run is repeated by its seed: `SEED=… pytest tests/integration/ledger/test_ba
 
 import os
 import random
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import pytest
 
 from ledger import balances_as_of as summing
+from ledger import reading_as_of
 from ledger.balances_as_of import balances_as_of
 from ledger.connection import Connection
 from ledger.facts import Balance
-from ledger.identity import ContactId, DefinitionId
+from ledger.identity import ContactId, DefinitionId, HolderId
 from ledger.policies import Policy, Span, Validity
 from ledger.postgres import Database
-from ledger.reading_as_of import FutureRecordError, accounts_as_of
+from ledger.reading_as_of import (
+    FutureRecordError,
+    HeldUpError,
+    accounts_as_of,
+    told_of,
+    told_of_holder,
+)
 from tests.bookkeeping.desk import Desk, member, opened, shop
 from tests.integration.ledger.test_random_history import CONTACTS, Life
 
@@ -94,3 +102,29 @@ async def test_what_will_be_known_is_not_told(desk: Desk) -> None:
             await balances_as_of(
                 connection, desk.tenant, contact, recorded_at=now + timedelta(days=400)
             )
+
+
+async def test_a_reading_waits_no_longer_than_it_may_for_somebody_s_lock(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contact = member(1001)
+    await desk.book(desk.till.earn(contact, 10))
+    holder = HolderId(await desk.holder_of(contact))
+    readings: tuple[Callable[[Connection], Awaitable[object]], ...] = (
+        lambda connection: balances_as_of(connection, desk.tenant, contact),
+        lambda connection: told_of(connection, desk.tenant, contact),
+        lambda connection: told_of_holder(connection, holder),
+    )
+    async with desk.pool.acquire() as connection:
+        before = await connection.fetchval("show lock_timeout")
+        async with desk.pool.acquire() as other, other.transaction():
+            await other.execute("select from ledger.holder where id = $1 for update", holder)
+            monkeypatch.setattr(reading_as_of, "PATIENCE", "50ms")
+            for read in readings:
+                with pytest.raises(HeldUpError, match="ask again"):
+                    await read(connection)
+            monkeypatch.undo()
+        for read in readings:
+            await read(connection)
+        # What holds for one reading is left to no other user of the connection.
+        assert await connection.fetchval("show lock_timeout") == before

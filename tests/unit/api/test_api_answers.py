@@ -5,6 +5,7 @@ import pytest
 
 from api.answers import problem_of
 from ledger.posting import TooManyRacesError
+from ledger.reading_as_of import HeldUpError
 
 AT_THIS_MOMENT = [
     ConnectionRefusedError("Connection refused"),
@@ -36,3 +37,11 @@ def test_a_mistake_of_ours_tells_the_caller_nothing_but_the_id(exception: Except
     document = problem_of(exception, "r-1").document("r-1")
     assert (document.status, document.code, document.request_id) == (500, "internal", "r-1")
     assert "secret" not in document.detail
+
+
+def test_a_reading_that_is_held_up_is_told_what_holds_it_up() -> None:
+    problem = problem_of(HeldUpError(), "r-1")
+    document = problem.document("r-1")
+    assert (document.status, document.code) == (503, "books_busy")
+    assert "being booked for this contact" in document.detail
+    assert problem.headers == {"Retry-After": "2"}
