@@ -293,10 +293,11 @@ def reach_of(touched: Sequence[tuple[HolderId, AccountState, Request]], now: dat
     reach: Reach = {}
     frontier: dict[tuple[HolderId, DefinitionId], datetime | None] = {}
     for holder, account, request in touched:
-        place = (holder, account.definition)
-        if account.is_new:
+        is_due = account.next_due_at is not None and account.next_due_at <= now
+        if account.is_new or not (is_due or needs_lots(request)):
             continue
-        if account.next_due_at is not None and account.next_due_at <= now:
+        place = (holder, account.definition)
+        if is_due:
             reach.setdefault(place, None)
             frontier[place] = now
         if not needs_lots(request):

@@ -216,6 +216,8 @@ def _check_share(amount: int | None, part: int | None, whole: int | None) -> Non
 def refers_to(request: Request) -> Reverses | None:
     """The transaction that a request is about, where it is about one."""
     match request:
+        case Earn() | Redeem():
+            return None
         case Return() | Cancel():
             return request.reverses
         case Capture() | Release():
@@ -228,6 +230,6 @@ def refers_to(request: Request) -> Reverses | None:
 
 def needs_lots(request: Request) -> bool:
     """Whether deciding a request needs to know the account's lots and holds."""
-    if isinstance(request, Adjust | Open):
-        return request.amount < 0
-    return not isinstance(request, Earn)
+    if isinstance(request, Earn):
+        return False
+    return not isinstance(request, Adjust | Open) or request.amount < 0

@@ -4,6 +4,7 @@ The one hard idea: nothing here computes. Facts are inserted as the book wrote t
 accounts and lots are set to the state the book left them in, which their lock makes safe.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -281,17 +282,18 @@ RollupPlace = tuple[DefinitionId, LedgerAccount, datetime, datetime]
 
 def rollups(entries: Iterable[Entry]) -> dict[RollupPlace, int]:
     """What a batch adds to each ledger account, by hour of effect and hour of record."""
-    totals: dict[RollupPlace, int] = {}
     hours = _Hours()
+    moved: Counter[tuple[DefinitionId, LedgerAccount, LedgerAccount, datetime, datetime]] = Counter()
     for entry in entries:
         told = entry.transaction
         recorded_hour = hours.of(told.recorded_at)
-        for transfer in told.transfers:
-            effective_hour = hours.of(transfer.effective_at)
-            debit = (told.definition, transfer.debit, effective_hour, recorded_hour)
-            credit = (told.definition, transfer.credit, effective_hour, recorded_hour)
-            totals[debit] = totals.get(debit, 0) - transfer.amount
-            totals[credit] = totals.get(credit, 0) + transfer.amount
+        for _, debit, credit, amount, effective_at, _ in told.transfers:
+            effective_hour = hours.of(effective_at)
+            moved[told.definition, debit, credit, effective_hour, recorded_hour] += amount
+    totals: Counter[RollupPlace] = Counter()
+    for (definition, debit, credit, effective_hour, recorded_hour), amount in moved.items():
+        totals[definition, debit, effective_hour, recorded_hour] -= amount
+        totals[definition, credit, effective_hour, recorded_hour] += amount
     return totals
 
 
