@@ -25,6 +25,7 @@ from sync.engage import deliveries, pauses
 from sync.engage.below_zero import NotWithinBalanceError, within_balance
 from sync.engage.context import Context, new_id
 from sync.engage.deliveries import DeliveryRecord, DeliveryState
+from sync.engage.drift.evidence import weigh
 from sync.engage.judgement import Disposition, Judgement, judge
 from sync.engage.pauses import Direction
 from sync.engage.signature import SignatureError, verify
@@ -216,6 +217,8 @@ async def _decide(
             (outcome,) = await context.books.post_within(connection, [request])
             state, reason, message, place = _booked(outcome)
             message = message or remark
+    elif judgement.shown is not None:
+        message = await weigh(context, connection, judgement.shown, now) or message
     kept = judgement
     if state is DeliveryState.DUPLICATE:
         # What it stands for is known by the other message; whom it is about, to forget them.

@@ -11,6 +11,7 @@ Contract: docs/contracts/engage.md, "Webhook: envelope and payload".
 import json
 import re
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Final
 from uuid import UUID
 
@@ -20,6 +21,9 @@ from ledger.identity import ContactId
 
 ADJUSTMENT_EVENT: Final = "loyalty.addPoints"
 """The only event that is booked."""
+
+BALANCE_EVENT: Final = "point.balance.updated"
+"""The event that says what Engage shows: evidence, and never booked."""
 
 TEXT_LENGTH_MAX: Final = 500
 DEFINITION_MAX: Final = 2**31 - 1
@@ -79,6 +83,20 @@ class Adjustment:
     reference: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ShownBalance:
+    """What Engage says it shows of an account, by itself.
+
+    Attributes:
+        definition: Engage's `definitionId`.
+        balance: Active points.
+    """
+
+    contact: ContactId
+    definition: int
+    balance: Decimal
+
+
 def read_envelope(body: bytes) -> Envelope:
     """Read the outside of a message.
 
@@ -129,8 +147,25 @@ def read_adjustment(plain: bytes) -> Adjustment:
     )
 
 
+def read_shown_balance(plain: bytes | None) -> ShownBalance | None:
+    """Read the payload of `point.balance.updated`; `None` if it doesn't say whose or how much."""
+    try:
+        fields = _fields(plain or b"", "", "")
+        return ShownBalance(
+            _contact(fields.get("contactid")),
+            _definition(fields.get("definitionid") or fields.get("pointdefinitionid")),
+            Decimal(_amount(fields.get("balance"))),
+        )
+    except (UnreadableError, InvalidOperation):
+        return None
+
+
 def _fields(text: bytes, reason: str, what: str) -> dict[str, msgspec.Raw]:
     """An object's fields by lower-case name, `null` ones left out."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        raise UnreadableError(reason, f"{what} is no text in UTF-8") from None
     try:
         decoded = _FIELDS.decode(text)
         # The decoder keeps the last of two fields with one name; which was meant, nobody can tell.

@@ -20,12 +20,15 @@ from ledger.tenants import Catalogue, TenantRecord
 from sync.engage.decryption import Decrypted, DecryptionError, decrypt
 from sync.engage.envelope import (
     ADJUSTMENT_EVENT,
+    BALANCE_EVENT,
     Adjustment,
     Envelope,
+    ShownBalance,
     UnreadableError,
     read_adjustment,
     read_contact,
     read_envelope,
+    read_shown_balance,
 )
 from sync.engage.settings import EngageSettings
 
@@ -59,6 +62,7 @@ class Judgement:
         request: What the books are asked, where it is to be booked.
         contact: Whose points, where that could be read.
         payload: What an adjustment says, where it could be read, whole.
+        shown: What Engage says it shows, where the message says that.
     """
 
     disposition: Disposition
@@ -70,6 +74,7 @@ class Judgement:
     request: Adjust | None = None
     contact: ContactId | None = None
     payload: str | None = None
+    shown: ShownBalance | None = None
 
 
 _REFUSED: Final = Judgement(Disposition.REFUSE)
@@ -134,7 +139,9 @@ def _judge_authentic(
             read_contact(plain),
         )
     if not _is_adjustment(envelope):
-        return _evidence(envelope, digest, read_contact(plain))
+        evidence = _evidence(envelope, digest, read_contact(plain))
+        is_balance = envelope.event_type.casefold() == BALANCE_EVENT
+        return replace(evidence, shown=read_shown_balance(plain) if is_balance else None)
     if decrypted is None and plain is not None and not settings.options.webhook.allow_plain:
         return _kept(
             envelope,

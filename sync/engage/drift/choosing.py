@@ -3,7 +3,7 @@
 The one hard idea: an account is only compared while nothing is on its way to Engage and nothing is
 due, since then both sides would rightly differ. It keeps its place in the row until it can be. An
 instant kept with each account is all there is of a schedule: a run that ends early, or dies, is
-continued by the next.
+continued by the next. Whoever is to be compared soon is given an instant before all others.
 """
 
 import os
@@ -55,6 +55,25 @@ OPEN: Final = f"""
     order by account.compared_at limit $3
 """
 
+ASKED_FOR: Final = f"""
+    -- What is to be compared soon. Index: account_compared_idx, account_pk.
+    select account.holder_id, account.definition_id
+    from unnest($2::smallint[]) as one (definition)
+    cross join lateral (
+        select account.holder_id, account.definition_id
+        from engage.account join ledger.account as booked using (holder_id, definition_id)
+        where account.definition_id = one.definition and account.compared_at = $4 and {QUIET}
+        limit $3
+    ) as account
+    limit $3
+"""
+
+ASK_FOR: Final = """
+    -- Index: account_pk.
+    insert into engage.account (holder_id, definition_id, compared_at) values ($1, $2, $3)
+    on conflict (holder_id, definition_id) do update set compared_at = $3
+"""
+
 BEGIN_FOLLOWING: Final = """
     -- Accounts that Engage was never told of are compared too.
     insert into engage.account (holder_id, definition_id)
@@ -76,6 +95,9 @@ STAMP: Final = """
 
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC) - timedelta(days=1)
 """Before any comparison, those that never were included."""
+
+SOON: Final = datetime(1970, 1, 1, tzinfo=UTC) - timedelta(hours=12)
+"""The instant of accounts that are to be compared soon: before those that never were."""
 
 
 async def begin(connection: Connection, definitions: Sequence[DefinitionId]) -> None:
@@ -120,6 +142,18 @@ async def differing(
 ) -> list[AccountKey]:
     """Accounts that differed when last compared."""
     return _keys(await connection.fetch(OPEN, now, list(definitions), most))
+
+
+async def asked_for(
+    connection: Connection, definitions: Sequence[DefinitionId], now: datetime, most: int
+) -> list[AccountKey]:
+    """Accounts that are to be compared soon."""
+    return _keys(await connection.fetch(ASKED_FOR, now, list(definitions), most, SOON))
+
+
+async def ask_for(connection: Connection, key: AccountKey) -> None:
+    """Have an account of the books compared soon."""
+    await connection.execute(ASK_FOR, *key, SOON)
 
 
 async def stamp(connection: Connection, keys: Sequence[AccountKey], at: datetime) -> None:

@@ -41,6 +41,9 @@ PAGE: Final = 100
 DIFFERING_MAX: Final = 500
 """Of what differed before, how much a sample looks at again."""
 
+ASKED_FOR_MAX: Final = 500
+"""Of what is to be compared soon, how much one sample looks at."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -102,13 +105,14 @@ async def compare_share(
 
 
 async def compare_sample(context: Context, *, repairs: bool = True) -> DriftReport:
-    """Compare what differed before, and some accounts at random."""
+    """Compare what is to be compared soon, what differed before, and some accounts at random."""
     report = DriftReport()
     repairer = Repairer(context, is_wanted=repairs)
     definitions = list(context.definitions)
     async with context.pool.acquire() as connection:
         now = await context.clock.read(connection)
-        keys = await choosing.differing(connection, definitions, now, DIFFERING_MAX)
+        keys = await choosing.asked_for(connection, definitions, now, ASKED_FOR_MAX)
+        keys += await choosing.differing(connection, definitions, now, DIFFERING_MAX)
         count = context.options.drift.sample_accounts
         keys += await choosing.drawn(connection, definitions, now, count)
     keys = list(dict.fromkeys(keys))

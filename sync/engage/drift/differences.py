@@ -58,7 +58,8 @@ LIST: Final = """
 """
 
 SUM_UP: Final = """
-    -- What is open, and how old the oldest comparison is.
+    -- What is open, and how old the oldest comparison is; who is to be compared soon, and has an
+    -- instant before 1970 for that, tells nothing of it.
     -- Index: difference_open_idx, account_compared_idx.
     select
         (select count(*) from engage.difference where tenant_id = $1 and closed_at is null) as open,
@@ -70,6 +71,7 @@ SUM_UP: Final = """
             select min(oldest.compared_at) from unnest($2::smallint[]) as one (definition)
             cross join lateral (
                 select compared_at from engage.account where definition_id = one.definition
+                  and compared_at >= '1970-01-01 00:00:00+00'
                 order by compared_at limit 1
             ) as oldest
         ) as oldest

@@ -276,6 +276,14 @@ async def test_a_message_for_another_tenant_is_set_aside(follower: Follower) -> 
     assert (kept.state, kept.reason) == (DeliveryState.QUARANTINED, "tenant_differs")
 
 
+async def test_what_was_signed_but_is_no_text_is_set_aside_as_that(follower: Follower) -> None:
+    body = b'{"eventType": "loyalty.addPoints", "payload": "\xff\xfe"}'
+    assert (await receive(follower, body)).status_code == 200
+    (kept,) = await follower.deliveries()
+    assert (kept.state, kept.reason) == (DeliveryState.QUARANTINED, "envelope_unreadable")
+    assert kept.message == "the message is no text in UTF-8"
+
+
 async def test_zero_points_are_kept_and_change_nothing(follower: Follower) -> None:
     await receive(follower, envelope(adjustment(0)))
     (kept,) = await follower.deliveries()

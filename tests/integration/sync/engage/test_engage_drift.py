@@ -1,5 +1,6 @@
 """Drift: what Engage has is compared with the books, put right where it may be, and recorded."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,8 +13,9 @@ from sync.engage.drift.options import DriftOptions
 from sync.engage.pauses import Direction
 from sync.engage.transactions.effects import Expiry
 from sync.engage.transactions.options import TransactionOptions
+from tests.following.door import door
 from tests.following.histories import at_one_time
-from tests.following.program import Program, Sandbox, member
+from tests.following.program import ENCRYPTION_KEY, SIGNING_SECRET, Program, Sandbox, member
 
 READS = "/point-accounts?"
 
@@ -86,6 +88,41 @@ async def test_what_is_on_its_way_or_to_be_told_is_no_difference(
     await follower.sync(wait_seconds=5)
     report = await follower.compare()
     assert (report.agreed, report.differing) == (2, 0)
+
+
+async def test_an_account_of_which_engage_says_something_else_is_compared_soon(
+    program: Program, engage: Sandbox
+) -> None:
+    follower = await told(program, engage, {member(1001): 10, member(1002): 20})
+    async with door(follower) as address:
+        webhook = {
+            "url": f"{address}/webhooks",
+            "signingSecrets": [SIGNING_SECRET],
+            "encryptionKey": ENCRYPTION_KEY,
+            "balanceUpdated": True,
+        }
+        engage.set(webhook=webhook)
+        await program.earn(member(1001), 5)
+        await follower.push()
+        await asyncio.to_thread(engage.run_job)
+        assert "Engage shows" not in await heard(follower, 1), "what it was told a moment ago"
+        assert (await follower.sync(wait_seconds=5)).is_complete
+        await asyncio.to_thread(slip, engage, member(1002), 25.5)
+        said = await heard(follower, 2)
+        assert "Engage shows 25.5, the books have 20; the account is compared soon" in said
+        engage.set(webhook={"url": None, "balanceUpdated": False})
+    report = await follower.compare(sample=True)
+    assert (report.compared, report.differing, report.repaired) == (1, 1, 1)
+    assert await program.count("select count(*) from ledger.transaction") == 3
+    assert (await follower.compare(sample=True)).compared == 0, "what differs waits to be told"
+
+
+async def heard(follower: Follower, count: int) -> str:
+    """What became of the last of so many messages, once they are there."""
+    async with asyncio.timeout(30):
+        while len(found := await follower.deliveries()) < count:
+            await asyncio.sleep(0.02)
+    return found[0].message or ""
 
 
 async def test_a_share_goes_on_where_the_last_one_ended(program: Program, engage: Sandbox) -> None:
