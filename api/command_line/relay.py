@@ -18,6 +18,7 @@ from rich.markup import escape
 from api.command_line.context import ASIDE, OUT, Told, run
 from api.command_line.group import Group
 from api.command_line.relay_tables import show_event, show_events, show_preview, show_status
+from api.command_line.relay_telling import tell
 from api.configuration import Configuration
 from api.documents.relay import (
     WholeEventDocument,
@@ -46,6 +47,9 @@ Choice = TypeVar("Choice")
 @click.group(cls=Group)
 def relay() -> None:
     """Vendors' events on their way to MoEngage."""
+
+
+relay.add_command(tell)
 
 
 @relay.command()

@@ -85,10 +85,11 @@ def show_events(events: list[EventRecord]) -> None:
     table.add_column("whose", overflow="fold")
     table.add_column("why", overflow="fold", min_width=max(map(len, Reason)))
     for one in events:
+        waits_for = f"waits for {one.waits_for}" if one.waits_for else None
         table.add_row(
             f"{one.id}\n{one.state}\nreceived {one.received_at:%Y-%m-%d %H:%M:%S}Z",
             escape("\n".join(filter(None, (one.source, one.family, one.customer)))),
-            escape("\n".join(filter(None, (one.reason, one.message)))),
+            escape("\n".join(filter(None, (one.reason, one.message, waits_for)))),
         )
     OUT.print(table)
 

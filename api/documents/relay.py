@@ -17,6 +17,7 @@ from sync.relay.status import DestinationStatus, RelayStatus, SourceStatus
 REPLAY_MAX = 100_000
 _PLAIN = "^[^\\u0000-\\u001f\\u007f]*$"
 ERASE_MAX = 1000
+TELL_MAX = 1000
 
 Number = TypeVar("Number", int, float)
 
@@ -38,6 +39,8 @@ class RelayEventDocument(msgspec.Struct, frozen=True, kw_only=True, rename="came
             taken, or nobody knows) or `ignored` (kept, not forwarded).
         reason: A stable word for why it is where it is.
         message: The same for the person who reads it.
+        waits_for: What belongs to nobody known yet, and holds the event up; see
+            `tellRelayCustomers`.
         possibly_duplicated: Whether it was sent again after an unclear outcome, so that MoEngage
             may have it twice.
         request_id: MoEngage's name for the request it went with.
@@ -52,6 +55,7 @@ class RelayEventDocument(msgspec.Struct, frozen=True, kw_only=True, rename="came
     state: EventState
     reason: str | None
     message: str | None
+    waits_for: str | None
     received_at: Instant
     occurred_at: Instant | None
     settled_at: Instant | None
@@ -129,6 +133,45 @@ class ErasureDocument(msgspec.Struct, frozen=True, rename="camel"):
     """How many events were forgotten."""
 
     events: int
+
+
+class WhoseDocument(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """That what is waited for belongs to a customer.
+
+    Attributes:
+        waits_for: As events show it: `user/7/1001` is user 1001 of Punchh's business 7,
+            `contact/…` a contact of the books.
+        customer: Its customer's id at MoEngage.
+    """
+
+    waits_for: Annotated[str, Meta(min_length=1, max_length=1000, pattern=_PLAIN)]
+    customer: Annotated[str, Meta(min_length=1, max_length=1000, pattern=_PLAIN)]
+
+
+class TellingRequest(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """Whose is what.
+
+    Attributes:
+        customers: Each with what waits for it.
+    """
+
+    customers: Annotated[tuple[WhoseDocument, ...], Meta(min_length=1, max_length=TELL_MAX)]
+
+
+class ToldDocument(msgspec.Struct, frozen=True, rename="camel"):
+    """What came of it.
+
+    Attributes:
+        told: How many are known.
+        released: How many events go on now that their customer is known.
+    """
+
+    told: int
+    released: int
 
 
 class ResumedDocument(msgspec.Struct, frozen=True):
@@ -213,6 +256,7 @@ def _fields(event: EventRecord) -> dict[str, Any]:
         "state": event.state,
         "reason": event.reason,
         "message": event.message,
+        "waits_for": event.waits_for,
         "received_at": event.received_at,
         "occurred_at": event.occurred_at,
         "settled_at": event.settled_at,

@@ -1,4 +1,4 @@
-"""What became of the vendors' events: see, search, replay, resume, forget.
+"""What became of the vendors' events: see, search, replay, resume.
 
 The one hard idea: everything here is within the tenant of the caller's key; a source or destination
 of another tenant is one that does not exist.
@@ -14,8 +14,6 @@ from api.access.scopes import Scope
 from api.answers import answer
 from api.documents.forms import PAGE_DEFAULT, PAGE_MAX, CursorWord, Guid, Instant, PageLimit
 from api.documents.relay import (
-    ErasureDocument,
-    ErasureRequest,
     RelayEventPage,
     RelayStatusDocument,
     ReplayedDocument,
@@ -44,6 +42,7 @@ from sync.relay.intake import EventState, Reason
 from sync.relay.relay import Relay
 
 BODY_BYTES_MAX: Final = 256 * 1024
+
 
 EVENT: Final = Parameter("eventId", "path", Guid, "The event's id.", required=True)
 
@@ -128,24 +127,6 @@ RESUME: Final = Operation(
     parameters=(Parameter("destination", "path", str, "Its name.", required=True),),
     answers=(Answer(200, "It is sent to.", ResumedDocument),),
     problems=(catalogue.REQUEST_INVALID, catalogue.NOT_FOUND),
-)
-ERASE: Final = Operation(
-    id="eraseRelayCustomers",
-    tag="Relay",
-    summary="Forget customers",
-    description=(
-        "Removes everything the relay holds of customers, what waits included. What was sent stays "
-        "at MoEngage, which has its own way of erasing."
-    ),
-    scope=Scope.RELAY_RUN,
-    body=Body(ErasureRequest, {"one": {"customers": ["cust-1001"]}}),
-    answers=(Answer(200, "They are forgotten.", ErasureDocument),),
-    problems=(
-        catalogue.JSON_INVALID,
-        catalogue.REQUEST_INVALID,
-        catalogue.BODY_TOO_LARGE,
-        catalogue.MEDIA_TYPE_UNSUPPORTED,
-    ),
 )
 
 
@@ -254,20 +235,6 @@ async def resume_relay_destination(request: Request[Any, Any, Any]) -> Response[
         raise ProblemError(catalogue.NOT_FOUND, "there is no such destination")
     await relay.resume(found.id)
     return answer(ResumedDocument(name))
-
-
-@post(
-    "/v1/relay/erasures",
-    guards=[needs(Scope.RELAY_RUN)],
-    request_max_body_size=BODY_BYTES_MAX,
-    status_code=200,
-    opt=described(ERASE),
-)
-async def erase_relay_customers(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """Forget customers."""
-    asked = read_small(await json_body(request), ErasureRequest)
-    erased = await _relay(request).erase(_tenant(request), asked.customers)
-    return answer(ErasureDocument(erased))
 
 
 def _relay(request: Request[Any, Any, Any]) -> Relay:

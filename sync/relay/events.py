@@ -23,7 +23,8 @@ PAGE_MAX: Final = 1000
 COLUMNS: Final = """
     event.id, event.source_id, event.destination_id, event.family, event.name, event.customer,
     event.state, event.reason, event.message, event.received_at, event.occurred_at,
-    event.settled_at, event.attempts, event.maybe_repeated, event.bulk_id, bulk.request_id
+    event.settled_at, event.attempts, event.maybe_repeated, event.bulk_id, event.join_key,
+    bulk.request_id
 """
 
 FILTER: Final = """
@@ -62,6 +63,7 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True):
         name: What MoEngage was told it is called.
         reason: A stable word for why it is where it is.
         message: The same for the person who reads it.
+        waits_for: By what its customer is looked up, where nobody has said yet who that is.
         maybe_repeated: Whether it was sent again after an outcome that was not clear, so that
             MoEngage may have it twice.
         request_id: MoEngage's name for the request it went with.
@@ -76,6 +78,7 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True):
     state: EventState
     reason: str | None
     message: str | None
+    waits_for: str | None
     received_at: datetime
     occurred_at: datetime | None
     settled_at: datetime | None
@@ -161,6 +164,7 @@ def _record(row: asyncpg.Record, register: Register) -> EventRecord:
         state=EventState(row["state"]),
         reason=row["reason"],
         message=row["message"],
+        waits_for=row["join_key"] if row["state"] == EventState.QUARANTINED else None,
         received_at=row["received_at"],
         occurred_at=row["occurred_at"],
         settled_at=row["settled_at"],

@@ -19,7 +19,7 @@ import asyncpg
 
 from ledger.connection import Connection, Pool
 from sync.clock import Clock
-from sync.relay.register import Register, SourceId
+from sync.relay.register import Register
 from sync.relay.storing import Placed, Stored, Taught, learn, store
 
 TOGETHER_MAX: Final = 1000
@@ -47,9 +47,7 @@ class Inbox:
     def __init__(self, pool: Pool, register: Register, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
-        self._groups: dict[SourceId, list[SourceId]] = {}
-        for one in register.sources.values():
-            self._groups.setdefault(one.group, []).append(one.id)
+        self._groups = register.groups()
         self._waiting: deque[_Waiting] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
 

@@ -93,6 +93,13 @@ class Register:
         found = self.destination_names.get(number)
         return None if found is None else self.destinations.get(found[1])
 
+    def groups(self) -> dict[SourceId, list[SourceId]]:
+        """The sources that share repeats and customers, by the one they share with."""
+        found: dict[SourceId, list[SourceId]] = {}
+        for one in self.sources.values():
+            found.setdefault(one.group, []).append(one.id)
+        return found
+
     def sources_of(self, tenant: TenantId) -> list[SourceId]:
         """The numbers of a tenant's sources, those gone from the configuration included."""
         return [number for number, (owner, _) in self.source_names.items() if owner == tenant]

@@ -33,7 +33,7 @@ from sync.relay.fresh import fresh_ids
 from sync.relay.inbox import Inbox
 from sync.relay.intake import EventState, Incoming, take_in
 from sync.relay.people import NumbersOf, nobody_knows
-from sync.relay.register import DestinationId, Register, SourceId, SourceRecord
+from sync.relay.register import DestinationId, Register, SourceRecord
 from sync.relay.replaying import Replayed, replay_one, replay_some
 from sync.relay.retention import clear_up
 from sync.relay.settings import RelaySettings
@@ -42,6 +42,7 @@ from sync.relay.status import RelayStatus, status
 from sync.relay.storing import Placed, Stored, release_since
 from sync.relay.taking import Taker
 from sync.relay.tallies import Tally, Way
+from sync.relay.teaching import Told, Whose, teach
 from sync.relay.vendors.protocol import Arrival
 from sync.schedule import Job, Schedule
 from sync.timing import every
@@ -253,14 +254,11 @@ class Relay:
 
     async def release(self) -> int:
         """Let go of events whose customer is known by now; answers how many they were."""
-        groups: dict[SourceId, list[SourceId]] = {}
-        for source in self.register.sources.values():
-            groups.setdefault(source.group, []).append(source.id)
         released = 0
         async with self._wires.acquire() as connection:
             now = await self._clock.read(connection)
             since = now - timedelta(seconds=RELEASE_BACK_SECONDS)
-            for group, sources in groups.items():
+            for group, sources in self.register.groups().items():
                 released += await release_since(connection, group, sources, now, since)
         return released
 
@@ -323,6 +321,14 @@ class Relay:
         """Forget customers by their ids at MoEngage; answers how many events are gone."""
         async with self._pool.acquire() as connection, connection.transaction():
             return await erase_customers(connection, tenant, customers)
+
+    async def teach(self, source: SourceRecord, given: Sequence[Whose]) -> Told:
+        """Remember whose things are; all given must be without `teaching.trouble_of`."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = await self._clock.read(connection)
+            told = await teach(connection, source, self.register.groups(), given, now)
+        self._wake()
+        return told
 
     async def resume(self, destination: DestinationId) -> None:
         """Send to a destination again at once, whatever was the matter."""

@@ -39,6 +39,7 @@ class Books:
     """The books' own documents."""
 
     prefix = "points"
+    waits_for: str | None = "contact/CONTACT"
     denied: frozenset[str] = frozenset()
 
     def __init__(self, options: VendorOptions) -> None:

@@ -75,6 +75,7 @@ class OpenLoyalty:
     """Open Loyalty's documents."""
 
     prefix = "openloyalty"
+    waits_for: str | None = "transaction/TRANSACTION"
     denied = frozenset({"couponcode", "coupon_code", "password", "plainpassword", "token"})
 
     def __init__(self, options: VendorOptions) -> None:

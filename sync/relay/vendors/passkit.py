@@ -91,6 +91,7 @@ class PassKit:
     """PassKit's documents."""
 
     prefix = "passkit"
+    waits_for: str | None = None
     denied = frozenset(
         {
             "installipaddress",

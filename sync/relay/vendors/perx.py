@@ -49,6 +49,7 @@ class Perx:
     """Perx's documents, as far as the configuration explains them."""
 
     prefix = "perx"
+    waits_for: str | None = None
     denied = frozenset(
         {"access_token", "coupon_code", "password", "refresh_token", "token", "voucher_code"}
     )

@@ -121,6 +121,14 @@ class VendorModule(Protocol):
         """Names, in lower case, whose values are hidden before anything is stored."""
         ...
 
+    @property
+    def waits_for(self) -> str | None:
+        """The form of the keys by which a customer is looked up who can be told by hand.
+
+        Parts divided by `/`, the first as it is; `None` where there are none.
+        """
+        ...
+
     def read(self, document: Any, arrival: Arrival) -> Sequence[Reading]:
         """The events of a document; several where the vendor sends lists.
 

@@ -66,6 +66,7 @@ class Punchh:
     """Punchh's documents."""
 
     prefix = "punchh"
+    waits_for: str | None = "user/BUSINESS/USER"
     denied = frozenset(
         {
             "access_token",

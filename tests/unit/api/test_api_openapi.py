@@ -82,6 +82,7 @@ def test_operation_ids_are_a_contract() -> None:
         "replayRelayEvent",
         "replayRelayEvents",
         "resumeRelayDestination",
+        "tellRelayCustomers",
     }
 
 

@@ -163,3 +163,44 @@ def test_a_destination_is_checked_and_resumed(
     path = Path("pointmaster.toml")
     path.write_text(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:9", path.read_text()))
     assert "can't be asked" in commands("check", "main").output
+
+
+async def unknown_guests(database: Database, moengage: str) -> None:
+    settings = relay_settings(moengage, {"shop": basic("punchh")})
+    async with open_stage(database, settings) as stage:
+        for user in (1001, 1002):
+            message = {
+                "content_id": str(user),
+                "event_name": "checkins",
+                "business_id": 7,
+                "payload": {"user": {"user_id": user}},
+            }
+            await stage.tell("shop", message)
+
+
+def test_guests_there_were_before_are_told_from_a_list(
+    commands: Any, tmp_path: Path, database: Database, moengage: str, monkeypatch: Any
+) -> None:
+    path = Path("pointmaster.toml")
+    shop = '[relay.sources.shop]\ntenant = "acme"\nvendor = "punchh"\ndestination = "main"\n'
+    proof = 'authentication = { kind = "bearer" }\n'
+    path.write_text(path.read_text() + shop + proof)
+    monkeypatch.setenv("POINTMASTER_RELAY_SOURCE_SHOP_SECRET", "test-secret")
+    asyncio.run(unknown_guests(database, moengage))
+    assert "user/7/1001" in commands("dead").output
+    file = tmp_path / "guests.csv"
+    file.write_text("waits_for,customer\nuser/7/1001,cust-1\n1002,cust-2\nuser/7/3,guest\n")
+    refused = commands("tell", str(file), "--source", "shop")
+    assert refused.exit_code == 1
+    assert "line 3: waits_for must be like user/BUSINESS/USER" in refused.output
+    assert "line 4: customer is one of the words" in refused.output
+    assert "There are none" not in commands("dead").output, "nothing was kept"
+    file.write_text("waits_for,customer\nuser/7/1001,cust-1\nuser/7/1003,cust-3\n")
+    done = commands("tell", str(file), "--source", "shop")
+    assert "2 are known; 1 event(s) are on their way" in done.output
+    left = [json.loads(line) for line in commands("dead", "--json").output.splitlines()]
+    assert [one["waitsFor"] for one in left] == ["user/7/1002"]
+    file.write_text("user,customer\n1,2\n")
+    assert "lacks the column waits_for" in commands("tell", str(file), "--source", "shop").output
+    unfit = commands("tell", str(file), "--source", "nobody")
+    assert "there is no source nobody" in unfit.output

@@ -17,7 +17,7 @@ from ledger.connection import Connection
 from ledger.postgres import Server
 from sync.relay.storing import Placed, Stored, store
 from tests.conftest import FOLDER, TEMPLATE, create_database, drop_database, ensure_template
-from tests.doors.house import House, open_house, problem
+from tests.doors.house import House, found_errors, open_house, problem
 from tests.relaying.stage import basic, configuration_with, relay_settings
 
 SOURCES = {
@@ -237,6 +237,33 @@ async def test_what_is_quarantined_is_mended_by_a_replay(house: House) -> None:
     await house.anyone.post("/relay/punchh", json=teaching, auth=PROVED)
     states = {one["family"]: one["state"] for one in await found(house, customer=f"c-{mark}")}
     assert states == {"rewards": "waiting", "users": "waiting"}
+
+
+async def test_whose_is_what_may_be_told(house: House) -> None:
+    mark = uuid4().hex
+    await house.anyone.post(
+        "/relay/punchh", json=punchh(payload={"user": {"user_id": mark}}), auth=PROVED
+    )
+    (event,) = await found(house, reason="customer_unknown")
+    business = event["waitsFor"].split("/")[1]
+    address = "/v1/relay/sources/punchh/customers"
+
+    async def tell(waits_for: str, customer: str, address: str = address) -> httpx.Response:
+        said = {"customers": [{"waitsFor": waits_for, "customer": customer}]}
+        return await house.http.post(address, json=said)
+
+    wrong = [await tell(mark, "cust-1"), await tell(event["waitsFor"], "guest")]
+    assert [found_errors(problem(one)) for one in wrong] == [
+        [("customers[0].waitsFor", "value_unknown")],
+        [("customers[0].customer", "value_unknown")],
+    ]
+    for other in ("others", "perx", "nobody"):
+        foreign = await tell(event["waitsFor"], "cust-1", f"/v1/relay/sources/{other}/customers")
+        assert foreign.status_code in {400, 404}
+    done = await tell(f"user/{business}/{mark}", f"c-{mark}")
+    assert done.json() == {"told": 1, "released": 1}
+    (event,) = await found(house, customer=f"c-{mark}")
+    assert (event["state"], event["waitsFor"]) == ("waiting", None)
 
 
 async def test_a_customer_is_forgotten(house: House) -> None:

@@ -1,0 +1,70 @@
+"""Telling whose is what, where no event of the vendor's will: the guests there were before.
+
+The one hard idea: what is told here is remembered just as what a vendor's event teaches, and lets
+go whatever waits for it; a later event of the vendor's that says otherwise holds. What could never
+be waited for is refused: a slip in a list would show in nothing but events that go on waiting.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ledger.connection import Connection
+from sync.relay.mapping.names import customer_trouble
+from sync.relay.register import SourceId, SourceRecord
+from sync.relay.settings import Source
+from sync.relay.storing import Taught, learn
+from sync.relay.vendors.protocol import Lesson
+
+
+class Whose(NamedTuple):
+    """That what is waited for by this key belongs to a customer."""
+
+    waits_for: str
+    customer: str
+
+
+class Told(NamedTuple):
+    """What came of it.
+
+    Attributes:
+        released: How many events go on now that their customer is known.
+    """
+
+    told: int
+    released: int
+
+
+def trouble_of(source: Source, whose: Whose) -> tuple[str, str] | None:
+    """Which of both can't be, and why; `None` if both can."""
+    form = source.module.waits_for
+    if form is None:
+        return "waits_for", f"is nothing that events of {source.vendor.value} wait for"
+    parts, wanted = whose.waits_for.split("/"), form.split("/")
+    if len(parts) != len(wanted) or parts[0] != wanted[0] or not parts[-1]:
+        return "waits_for", f"must be like {form}"
+    trouble = customer_trouble(whose.customer)
+    return None if trouble is None else ("customer", trouble)
+
+
+async def teach(
+    connection: Connection,
+    source: SourceRecord,
+    groups: Mapping[SourceId, list[SourceId]],
+    given: Sequence[Whose],
+    now: datetime,
+) -> Told:
+    """Remember whose things are, and let what waits for them go on.
+
+    Args:
+        connection: In a transaction.
+        source: Whose events wait.
+        groups: The sources of each group.
+        given: All without trouble.
+        now: As of when it is so.
+    """
+    lessons = [
+        Taught(source.group, Lesson(one.waits_for, one.customer, lasts=True), now, None)
+        for one in given
+    ]
+    return Told(len(given), await learn(connection, lessons, dict(groups), now))
