@@ -44,7 +44,8 @@ KNOWN_CONTACTS = """
 
 LOAD_ACCOUNTS = """
     -- The accounts that a batch touches. Index: account_pk.
-    select account.*
+    select holder_id, definition_id, available, pending, held, debt, debt_since, last_effective_at,
+           next_due_at, closed
     from unnest($1::uuid[], $2::smallint[]) as asked (holder_id, definition_id)
     join ledger.account using (holder_id, definition_id)
 """
@@ -184,10 +185,20 @@ async def load_accounts(
         [holder for holder, _ in wanted],
         [definition for _, definition in wanted],
     )
-    for row in rows:
-        definition = DefinitionId(row["definition_id"])
-        holder = wanted[HolderId(row["holder_id"]), definition]
-        holder.accounts[definition] = account_from(row)
+    for holder, definition, available, pending, held, debt, since, last, due, closed in rows:
+        wanted[holder, definition].accounts[definition] = AccountState(
+            definition=definition,
+            available=available,
+            pending=pending,
+            held=held,
+            debt=debt,
+            debt_since=since,
+            last_effective_at=last,
+            next_due_at=due,
+            closed=closed,
+            complete=False,
+            is_new=False,
+        )
 
 
 def account_from(row: asyncpg.Record) -> AccountState:

@@ -4,7 +4,7 @@ The one hard idea: nothing here computes. Facts are inserted as the book wrote t
 accounts and lots are set to the state the book left them in, which their lock makes safe.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -283,14 +283,15 @@ RollupPlace = tuple[DefinitionId, LedgerAccount, datetime, datetime]
 def rollups(entries: Iterable[Entry]) -> dict[RollupPlace, int]:
     """What a batch adds to each ledger account, by hour of effect and hour of record."""
     hours = _Hours()
-    moved: Counter[tuple[DefinitionId, LedgerAccount, LedgerAccount, datetime, datetime]] = Counter()
+    moved: dict[tuple[DefinitionId, LedgerAccount, LedgerAccount, datetime, datetime], int] = {}
     for entry in entries:
         told = entry.transaction
         recorded_hour = hours.of(told.recorded_at)
         for _, debit, credit, amount, effective_at, _ in told.transfers:
             effective_hour = hours.of(effective_at)
-            moved[told.definition, debit, credit, effective_hour, recorded_hour] += amount
-    totals: Counter[RollupPlace] = Counter()
+            move = (told.definition, debit, credit, effective_hour, recorded_hour)
+            moved[move] = moved.get(move, 0) + amount
+    totals: defaultdict[RollupPlace, int] = defaultdict(int)
     for (definition, debit, credit, effective_hour, recorded_hour), amount in moved.items():
         totals[definition, debit, effective_hour, recorded_hour] -= amount
         totals[definition, credit, effective_hour, recorded_hour] += amount
