@@ -106,6 +106,8 @@ class Ground:
                 await self._create(making, await self._migrated())
                 await fill(self._database(making))
                 await administration.execute(f"alter database {making} rename to {name}")
+            # It may have been filled before the tables were last changed.
+            await migrate(self.server.dsn(OWNER_ROLE, name))
         finally:
             await administration.close()
         return self._database(name)

@@ -86,6 +86,30 @@ BUCKETS = """
     from ledger.account group by definition_id
 """
 
+DAYS_ASTRAY = """
+    -- Days that are not what their hours make.
+    with hours as (
+        select date_trunc('day', recorded_hour, 'UTC') as recorded_day, definition_id, account,
+               date_trunc('day', effective_hour, 'UTC') as effective_day, sum(amount) as amount
+        from ledger.rollup
+        where recorded_hour < (
+            select max(recorded_day) + interval '24 hours' from ledger.rollup_day
+        )
+        group by 1, 2, 3, 4
+    )
+    select definition_id, account, recorded_day, effective_day, rollup_day.amount as by_day,
+           hours.amount as by_hour
+    from hours full join ledger.rollup_day
+        using (recorded_day, definition_id, account, effective_day)
+    where hours.amount is distinct from rollup_day.amount
+    order by recorded_day, definition_id, account, effective_day limit 100
+"""
+
+RECOUNTED = """
+    select definition_id, account, counted_at, stored, rolled_up
+    from ledger.recount where stored <> rolled_up order by definition_id, account
+"""
+
 GUARDS = """
     -- Which tables of facts lack a trigger that refuses changes, or grant more than they should.
     select table_name,
@@ -134,6 +158,7 @@ async def check_whole(connection: Connection, catalogue: Catalogue) -> list[Find
         ]
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         findings += await _check_rollups(connection)
+        findings += await _check_days(connection)
         findings += await _check_holders_lost(connection)
         findings += await _check_keys(connection)
         findings += await _check_guards(connection)
@@ -145,30 +170,56 @@ async def _check_rollups(connection: Connection) -> list[Finding]:
     findings = []
     for row in await connection.fetch(ROLLED_UP):
         number = row["account"]
-        account = (
-            LedgerAccount(number).word if number in set(LedgerAccount) else f"account {number}"
-        )
         rolled_up[row["definition_id"], number] = int(row["rolled_up"])
         if row["rolled_up"] != row["transferred"]:
             findings.append(
                 Finding(
                     1,
-                    f"definition {row['definition_id']}, {account}",
+                    _place(row["definition_id"], number),
                     f"roll-ups make {row['rolled_up']}, transfers {row['transferred']}",
                 )
             )
+    wrong = set()
     for row in await connection.fetch(BUCKETS):
         for bucket in kinds.BUCKETS:
             rolled = rolled_up.get((row["definition_id"], bucket), 0)
             if rolled != row[bucket.word]:
+                wrong.add((row["definition_id"], bucket))
                 findings.append(
                     Finding(
                         1,
-                        f"definition {row['definition_id']}, {bucket.word}",
+                        _place(row["definition_id"], bucket),
                         f"accounts hold {row[bucket.word]}, roll-ups make {rolled}",
                     )
                 )
-    return findings
+    return findings + [
+        Finding(
+            1,
+            _place(row["definition_id"], row["account"]),
+            f"accounts held {row['stored']} when they were counted at {row['counted_at']}, "
+            f"roll-ups made {row['rolled_up']}; they agree now, and the next count will say so",
+            is_warning=True,
+        )
+        for row in await connection.fetch(RECOUNTED)
+        if (row["definition_id"], row["account"]) not in wrong
+    ]
+
+
+async def _check_days(connection: Connection) -> list[Finding]:
+    return [
+        Finding(
+            1,
+            f"{_place(row['definition_id'], row['account'])}, recorded on "
+            f"{row['recorded_day']:%Y-%m-%d}, effective on {row['effective_day']:%Y-%m-%d}",
+            f"roll-ups by day make {row['by_day'] or 0}, those by hour {row['by_hour'] or 0}",
+        )
+        for row in await connection.fetch(DAYS_ASTRAY)
+    ]
+
+
+def _place(definition: int, number: int) -> str:
+    named = LedgerAccount(number).word if number in set(LedgerAccount) else f"account {number}"
+    return f"definition {definition}, {named}"
 
 
 async def _check_holders_lost(connection: Connection) -> list[Finding]:

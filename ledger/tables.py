@@ -21,6 +21,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -205,6 +206,14 @@ transfer = Table(
     PrimaryKeyConstraint("holder_id", "number", "line"),
     Index(None, "effective_at", postgresql_using="brin"),
     Index(None, "recorded_at", postgresql_using="brin"),
+    Index(
+        "transfer_due_idx",
+        "recorded_at",
+        "effective_at",
+        postgresql_where=text(
+            "debit = 1 and credit = 13 or debit = 2 and credit = 1 or debit = 3 and credit = 1"
+        ),
+    ),
     CheckConstraint("amount > 0", name="amount"),
     CheckConstraint("debit <> credit", name="sides"),
 )
@@ -235,6 +244,13 @@ lot = Table(
         "origin_holder",
         "origin_lot",
         postgresql_where=text("origin_holder is not null"),
+    ),
+    Index(
+        "lot_boundaries_idx",
+        "effective_at",
+        "first_valid_from",
+        "first_valid_to",
+        postgresql_using="brin",
     ),
     CheckConstraint("remaining between 0 and issued", name="remaining"),
     CheckConstraint("lapsed between 0 and issued", name="lapsed"),
@@ -323,7 +339,32 @@ rollup = Table(
     _instant("recorded_hour"),
     _points("amount"),
     Index(None, "definition_id", "account", "effective_hour", "recorded_hour"),
+    Index(None, "recorded_hour"),
     comment="What batches added to each ledger account by hour; compacted now and then.",
+)
+
+rollup_day = Table(
+    "rollup_day",
+    metadata,
+    _instant("recorded_day"),
+    _instant("effective_day"),
+    Column("definition_id", SmallInteger, nullable=False),
+    Column("account", SmallInteger, nullable=False),
+    Column("amount", Numeric, nullable=False),
+    PrimaryKeyConstraint("recorded_day", "definition_id", "account", "effective_day"),
+    comment="The same by day, of days of record that are over; made from the hours, which stay.",
+)
+
+recount = Table(
+    "recount",
+    metadata,
+    _instant("counted_at"),
+    Column("definition_id", SmallInteger, nullable=False),
+    Column("account", SmallInteger, nullable=False),
+    Column("stored", Numeric, nullable=False),
+    Column("rolled_up", Numeric, nullable=False),
+    PrimaryKeyConstraint("definition_id", "account"),
+    comment="What all accounts held when they were last added up, beside what roll-ups made.",
 )
 
 outbox = Table(

@@ -3,18 +3,26 @@
 The one hard idea: the holders' side is summed from the stored buckets and the program's side from
 its own roll-ups, which batches append and nothing else writes. The two never meet before they are
 compared here, so a difference of zero is a finding, not a tautology.
+
+As of an earlier instant, both sides are what had moved them by then. What the stored buckets hold
+now beyond all that ever moved them is the same for every instant, so the holders' side carries it
+into the past: a balance that was tampered with is a difference at any instant that is asked about.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+import asyncpg
 
 from ledger.connection import Connection
 from ledger.identity import DefinitionId, TenantId
 from ledger.kinds import BUCKETS, PROGRAM_ACCOUNTS, LedgerAccount
 from ledger.periods import settled_now
 from ledger.reading_as_of import FutureRecordError
+from ledger.roll_ups import STORED, TOTALS, rolled_until, surplus_of
 from ledger.tenants import Catalogue
 from ledger.unbooked import unbooked
 
@@ -22,6 +30,7 @@ Balances = dict[tuple[DefinitionId, LedgerAccount], int]
 """Credits less debits of ledger accounts."""
 
 _EVER: Final = datetime.max.replace(tzinfo=UTC)
+_BEFORE_ALL: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,54 +86,51 @@ class TrialBalance:
         return all(trial.difference == 0 for trial in self.definitions)
 
 
-# Each bucket fits a 64-bit integer, but the sum over all holders need not: sums stay `numeric`.
+HOLDERS_SIDE: Final = STORED.format(which="definition_id = any($1::smallint[])")
 
-HOLDERS_SIDE = """
-    select definition_id, sum(available) as available, sum(pending) as pending, sum(held) as held,
-           sum(debt) as debt
-    from ledger.account where definition_id = any($1::smallint[]) group by definition_id
-"""
+PROGRAM_SIDE: Final = TOTALS.format(
+    which="definition_id = any($1::smallint[]) and account >= 11", since="$2"
+)
 
-PROGRAM_SIDE = """
-    select definition_id, account, sum(amount) as amount
-    from ledger.rollup where definition_id = any($1::smallint[]) and account >= 11
-    group by definition_id, account
-"""
-
-WALK_BACK = """
-    -- From the stored buckets to what they were: less all that was ever rolled up, plus everything
-    -- that took effect and was recorded by these instants. The program's side is only the latter.
-    -- Whole hours come from the roll-ups, which are read once, from one end to the other: nearly
-    -- all count. The two hours that are cut come from the transfers themselves.
-    -- Index: transfer_effective_at_idx, transfer_recorded_at_idx.
+MOVED_BY_THEN = """
+    -- What had moved each ledger account by an instant of effect and one of record: the days that
+    -- lie wholly before both, the hours that are left of the two days that are cut, and the
+    -- transfers of the two hours that are cut.
+    -- $2 and $3 are the instants, $4 and $5 their hours, $6 the day of effect; up to $7, the day of
+    -- record at the latest, days were rolled up. $8 are all accounts.
+    -- Index: transfer_effective_at_idx, transfer_recorded_at_idx, rollup_recorded_hour_idx,
+    -- rollup_definition_id_account_effective_hour_recorded_hour_idx.
     with cut as (
         select definition_id, debit, credit, amount from ledger.transfer
         where definition_id = any($1::smallint[])
-          and effective_at >= date_trunc('hour', $2::timestamptz, 'UTC') and effective_at <= $2
-          and recorded_at <= $3
+          and effective_at >= $4 and effective_at <= $2 and recorded_at <= $3
         union all
         select definition_id, debit, credit, amount from ledger.transfer
-        where definition_id = any($1::smallint[])
-          and recorded_at >= date_trunc('hour', $3::timestamptz, 'UTC') and recorded_at <= $3
-          and effective_at < date_trunc('hour', $2::timestamptz, 'UTC')
-    ), rolled_up as materialized (
-        select definition_id, account, sum(amount) as total, sum(amount) filter (
-            where effective_hour < date_trunc('hour', $2::timestamptz, 'UTC')
-              and recorded_hour < date_trunc('hour', $3::timestamptz, 'UTC')
-        ) as by_then
-        from ledger.rollup group by definition_id, account
-    )
-    select definition_id, account, sum(amount) as amount from (
-        select definition_id, account,
-               coalesce(by_then, 0) - case when account < 11 then total else 0 end as amount
-        from rolled_up where definition_id = any($1::smallint[])
+        where definition_id = any($1) and recorded_at >= $5 and recorded_at <= $3
+          and effective_at < $4
+    ), movement as (
+        select definition_id, account, amount from ledger.rollup_day
+        where definition_id = any($1) and effective_day < $6 and recorded_day < $7
+        union all
+        select definition_id, account, amount from ledger.rollup
+        where definition_id = any($1) and account = any($8::smallint[])
+          and effective_hour >= $6 and effective_hour < $4 and recorded_hour < $5
+        union all
+        select definition_id, account, amount from ledger.rollup
+        where definition_id = any($1) and recorded_hour >= $7 and recorded_hour < $5
+          and effective_hour < $6
         union all
         select definition_id, credit, amount from cut
         union all
         select definition_id, debit, -amount from cut
-    ) as movement
+    )
+    select definition_id, account, sum(amount) as amount from movement
     group by definition_id, account
 """
+
+
+# How much there is between two instants can't be guessed without knowing them.
+BY_VALUE: Final = "set local plan_cache_mode = force_custom_plan"
 
 
 async def trial_balance(
@@ -166,7 +172,8 @@ async def trial_balance_within(
     if recorded_at is None and effective_at >= now:
         balances = await _stored(connection, definitions)
     else:
-        balances = await _walked_back(connection, definitions, effective_at, recorded_at)
+        known = recorded_at or _EVER
+        balances = await _as_of(connection, definitions, effective_at, known, now)
     async for due in unbooked(connection, definitions, effective_at, recorded_at):
         for transfer in due.transfers:
             balances[due.account.definition, transfer.debit] -= transfer.amount
@@ -177,33 +184,53 @@ async def trial_balance_within(
 
 async def _stored(connection: Connection, definitions: list[DefinitionId]) -> Balances:
     """Both sides as they stand: buckets from the accounts, the program from its roll-ups."""
-    balances = await _buckets(connection, definitions)
-    for row in await connection.fetch(PROGRAM_SIDE, definitions):
+    since = await rolled_until(connection) or _BEFORE_ALL
+    balances = _of_rows(await connection.fetch(HOLDERS_SIDE, definitions))
+    balances.update(_of_rows(await connection.fetch(PROGRAM_SIDE, definitions, since)))
+    return balances
+
+
+async def _as_of(
+    connection: Connection,
+    definitions: list[DefinitionId],
+    effective_at: datetime,
+    recorded_at: datetime,
+    now: datetime,
+) -> Balances:
+    """Both sides as of earlier instants.
+
+    The program's is what had moved it by then. The holders' is that too, and what their accounts
+    hold now beyond all that ever moved them: nothing, in books that are right.
+    """
+    await connection.execute(BY_VALUE)
+    effective_hour, recorded_hour = _hour_of(effective_at), _hour_of(recorded_at)
+    effective_day, recorded_day = effective_hour.replace(hour=0), recorded_hour.replace(hour=0)
+    rows = await connection.fetch(
+        MOVED_BY_THEN,
+        definitions,
+        effective_at,
+        recorded_at,
+        effective_hour,
+        recorded_hour,
+        effective_day,
+        min(await rolled_until(connection) or _BEFORE_ALL, recorded_day),
+        list(LedgerAccount),
+    )
+    balances = _of_rows(rows)
+    for (definition, bucket), amount in (await surplus_of(connection, definitions, now)).items():
+        balances[definition, LedgerAccount(bucket)] += amount
+    return balances
+
+
+def _of_rows(rows: Iterable[asyncpg.Record]) -> Balances:
+    balances: Balances = defaultdict(int)
+    for row in rows:
         balances[row["definition_id"], LedgerAccount(row["account"])] = int(row["amount"])
     return balances
 
 
-async def _buckets(connection: Connection, definitions: list[DefinitionId]) -> Balances:
-    balances: Balances = defaultdict(int)
-    for row in await connection.fetch(HOLDERS_SIDE, definitions):
-        for bucket in BUCKETS:
-            sign = -1 if bucket is LedgerAccount.DEBT else 1
-            balances[row["definition_id"], bucket] = sign * int(row[bucket.word])
-    return balances
-
-
-async def _walked_back(
-    connection: Connection,
-    definitions: list[DefinitionId],
-    effective_at: datetime,
-    recorded_at: datetime | None,
-) -> Balances:
-    """Both sides as of earlier instants: the stored buckets less all that came after."""
-    balances = await _buckets(connection, definitions)
-    rows = await connection.fetch(WALK_BACK, definitions, effective_at, recorded_at or _EVER)
-    for row in rows:
-        balances[row["definition_id"], LedgerAccount(row["account"])] += int(row["amount"])
-    return balances
+def _hour_of(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def _trial(definition: DefinitionId, balances: Balances) -> DefinitionTrial:

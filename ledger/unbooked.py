@@ -21,6 +21,7 @@ from ledger.due_reading import ACCOUNT_AND_DUE, due_accounts_from
 from ledger.facts import Transfer
 from ledger.history import recorded_of
 from ledger.identity import DefinitionId, HolderId
+from ledger.requests import CLOCK_SKEW
 from ledger.state import AccountState
 
 CHUNK_HOLDERS: Final = 200
@@ -71,22 +72,27 @@ _BOOKED_SINCE_OR_STILL_DUE: Final = """
     -- Index: {indexes}.
     select holder_id from ledger.transfer
     where {of} = any($1) and recorded_at > $3 and effective_at <= $2
-      and (debit, credit) in ((2, 1), (1, 13), (3, 1))
+      and (debit = 1 and credit = 13 or debit = 2 and credit = 1 or debit = 3 and credit = 1)
     union
     select holder_id from ledger.account
     where {of} = any($1) and {due_by} <= $2
 """
 
+# A lot takes effect no later than it is recorded, but for the skew of clocks that is allowed.
+_KNOWN_THEN: Final = f"lot.effective_at <= $3 + interval '{CLOCK_SKEW.seconds} seconds'"
+
 _PRE_EMPTED: Final = """
     -- Who had a boundary between what was known and the later instant that is asked about; whether
     -- it was ever reached or not. Index: {indexes}.
     select holder_id from ledger.lot
-    where {of} = any($1)
-      and (first_valid_to > $3 and first_valid_to <= $2
-        or first_valid_from > $3 and first_valid_from <= $2)
+    where {of} = any($1) and {known} and first_valid_to > $3 and first_valid_to <= $2
+    union
+    select holder_id from ledger.lot
+    where {of} = any($1) and {known} and first_valid_from > $3 and first_valid_from <= $2
+      and first_valid_from > effective_at
     union
     select term.holder_id from ledger.term join ledger.lot using (holder_id, lot)
-    where lot.{of} = any($1)
+    where lot.{of} = any($1) and {known}
       and (term.valid_to > $3 and term.valid_to <= $2
         or term.valid_from > $3 and term.valid_from <= $2)
     union
@@ -102,11 +108,13 @@ CHANGED_SINCE = """
 _WHOLE: Final = {
     "of": "definition_id",
     "due_by": "account.next_due_at",
-    "indexes": "transfer_recorded_at_idx, account_next_due_at_idx",
+    "known": _KNOWN_THEN,
+    "indexes": "transfer_due_idx, account_next_due_at_idx, lot_boundaries_idx",
 }
 _AMONG: Final = {
     "of": "holder_id",
     "due_by": _DUE_BY,
+    "known": _KNOWN_THEN,
     "indexes": "transfer_pk, account_pk, lot_pk, term_pk, hold_pk",
 }
 

@@ -15,6 +15,7 @@ import msgspec
 
 from ledger.contacts import Eraser
 from ledger.posting import BATCH_MAX, Books
+from ledger.roll_ups import roll_up_when_worth_it
 from ledger.tenants import TenantRecord
 from sync.engage import Follower
 from sync.work import Outcome, Work
@@ -68,10 +69,12 @@ async def _say_stuck(follower: Follower) -> None:
 
 
 def sweep_work(books: Books, tenant: TenantRecord) -> Work:
-    """The sweep of a tenant."""
+    """The sweep of a tenant; every hour, what batches added to ledger accounts is rolled up."""
 
     async def do() -> Outcome:
         swept = await sweep(books, tenant)
+        async with books.pool.acquire() as connection:
+            await roll_up_when_worth_it(connection, at=books.own_time())
         return Outcome(msgspec.json.encode({"accounts": swept}), is_quiet=swept == 0)
 
     return Work(JobKind.SWEEP, tenant.id, do)

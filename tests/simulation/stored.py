@@ -21,6 +21,7 @@ from ledger.policies import Definition
 from ledger.postgres import Database
 from ledger.posting import Books
 from ledger.reading_as_of import accounts_as_of
+from ledger.roll_ups import roll_up
 from ledger.tenants import (
     Catalogue,
     DefinitionDeclaration,
@@ -189,6 +190,9 @@ class StoredHistory:
         self.proof.instants.append(now + timedelta(seconds=0.5))
         if scene.sweep:
             await self.books.sweep(limit=2)
+        if len(self.log) % 3 == 0:
+            async with self.books.pool.acquire() as connection:
+                await roll_up(connection, at=now)
         if scene.closing is not None:
             await self._close(now, scene.closing)
         if scene.merging is not None:
