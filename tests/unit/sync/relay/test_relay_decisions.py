@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from sync.relay.breaker import Standing, after, backoff, jittered
@@ -80,6 +81,9 @@ def test_five_failures_in_a_row_break_and_each_further_one_for_twice_as_long() -
     assert standing.closed_until == NOW + timedelta(seconds=140)
     standing = follow(standing, *[Verdict.UNREACHED] * 50)
     assert standing.closed_until == NOW + timedelta(seconds=1800)
+    sooner = msgspec.structs.replace(OPTIONS, breaker_seconds_max=100)
+    standing = after(standing, Exchange(Verdict.UNREACHED), sooner, NOW, 0.5)
+    assert standing.closed_until == NOW + timedelta(seconds=100)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.ACCEPTED, Verdict.REFUSED, Verdict.LIMITED])
