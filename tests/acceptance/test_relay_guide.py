@@ -129,7 +129,7 @@ def test_the_guide_is_followed(database: Database, tmp_path: Path) -> None:
                     text = f"[service]\nport = {port}\n{CONFIGURATION}{block.content}"
                     (tmp_path / "pointmaster.toml").write_text(follower.local(text))
                     configured = 1
-                elif block.form == "json":
+                elif block.form == "json" and block.said:
                     (tmp_path / block.said).write_text(block.content, encoding="utf-8")
                 elif block.said == "background":
                     assert [words for words, _ in commands_in(block.content)] == [
