@@ -47,6 +47,7 @@ async def stand(engage: Engage, process: Process, state: Path | None, save_secon
 )
 @click.option("--save-seconds", default=30.0, show_default=True, help="Pause between savings.")
 @click.option("--api-key", "api_keys", multiple=True, help="A valid key; may be repeated.")
+@click.option("--tenant", help="Its name in the envelopes of webhooks.  [default: sandbox]")
 @click.option("--webhook-url", help="Where adjustments are sent.")
 @click.option("--signing-secret", "signing_secrets", multiple=True, help="whsec_…; up to five.")
 @click.option("--encryption-key", help="32 characters; without it payloads are in the clear.")
@@ -88,6 +89,7 @@ def _patch(
     signing_secrets: tuple[str, ...],
     encryption_key: str | None,
     points_log_url: str | None,
+    tenant: str | None,
 ) -> dict[str, Any]:
     """The flags that were given, as a change of the settings."""
     webhook = {
@@ -97,6 +99,7 @@ def _patch(
     }
     return {
         **({"apiKeys": list(api_keys)} if api_keys else {}),
+        **({"tenant": tenant} if tenant else {}),
         "webhook": {name: value for name, value in webhook.items() if value},
         "pointsLog": {"url": points_log_url} if points_log_url else {},
     }

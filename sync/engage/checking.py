@@ -19,8 +19,10 @@ import msgspec
 from ledger import reading
 from ledger.amounts import Points, format_amount
 from ledger.identity import ContactId
+from sync.engage import deliveries
 from sync.engage.answers import read_accounts, standing_in
 from sync.engage.context import Context
+from sync.engage.deliveries import QuarantineCount
 from sync.engage.exchange import Answered, Exchange, RateLimited, Refused, Unclear, Unreached
 from sync.engage.lenient import fields_of, items_of, word_of
 from sync.engage.status import FollowerStatus, status_of
@@ -290,8 +292,9 @@ async def _under_way(context: Context) -> list[Finding]:
     async with context.pool.acquire() as connection:
         now = await context.clock.read(connection)
         words = await connection.fetch(RECENT_STATUSES, context.tenant.id, now - LATELY)
+        held = await deliveries.quarantine(connection, context.tenant.id)
     unknown = [row["status"] for row in words if context.options.meaning_of(row["status"]) is None]
-    findings = list(_troubles(context, status, unknown))
+    findings = [*_troubles(context, status, unknown), *_quarantine(held)]
     return findings or [_good("what is under way", "Nothing that was sent is overdue or refused.")]
 
 
@@ -341,11 +344,15 @@ def _troubles(context: Context, status: FollowerStatus, unknown: list[str]) -> I
             "`pointmaster sync parked` lists them with what Engage says; most often the contact is "
             "not, or no longer, in Engage.",
         )
-    quarantined = status.deliveries.get("quarantined", 0)
-    if quarantined:
+
+
+def _quarantine(held: list[QuarantineCount]) -> Iterator[Finding]:
+    """What Engage sent and nobody booked, with what is said of the latest for each reason."""
+    for one in held:
         yield _bad(
-            what,
-            f"{quarantined} message(s) of Engage are in quarantine.",
-            "`pointmaster engage messages --state quarantined` says why; after mending, "
-            "`pointmaster engage replay` books them.",
+            "messages from Engage",
+            f"{one.messages} in quarantine as {one.reason}, the latest of "
+            f"{one.received_at:%Y-%m-%d %H:%M:%SZ}: {one.message or 'no more is known'}.",
+            "`pointmaster engage messages --state quarantined` lists them; after mending, "
+            f"`pointmaster engage replay --reason {one.reason}` books them.",
         )

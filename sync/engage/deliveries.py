@@ -127,6 +127,16 @@ COUNT_BY_STATE = """
 """
 
 
+QUARANTINE = """
+    -- What is quarantined, by reason, the reason of the latest message first.
+    -- Index: delivery_quarantined_idx.
+    select reason, count(*), max(received_at) as received_at,
+           (array_agg(message order by id desc))[1] as message
+    from engage.delivery where tenant_id = $1 and state = 'quarantined'
+    group by reason order by max(received_at) desc limit $2
+"""
+
+
 class DeliveryState(StrEnum):
     """What became of a message."""
 
@@ -148,6 +158,20 @@ class Delivery(NamedTuple):
     state: DeliveryState
     body: bytes | None
     message_id: str | None
+
+
+class QuarantineCount(NamedTuple):
+    """What is quarantined for one reason.
+
+    Attributes:
+        received_at: When the latest of it came.
+        message: What is said of the latest.
+    """
+
+    reason: str
+    messages: int
+    received_at: datetime
+    message: str | None
 
 
 class DeliveryRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -301,6 +325,14 @@ async def counts(connection: Connection, tenant: TenantId) -> dict[DeliveryState
     """How many messages there are, by what became of them."""
     rows = await connection.fetch(COUNT_BY_STATE, tenant)
     return {DeliveryState(row["state"]): row["count"] for row in rows}
+
+
+async def quarantine(
+    connection: Connection, tenant: TenantId, reasons_max: int = 5
+) -> list[QuarantineCount]:
+    """What is quarantined, by reason, the reason of the latest message first."""
+    rows = await connection.fetch(QUARANTINE, tenant, reasons_max)
+    return [QuarantineCount(*row.values()) for row in rows]
 
 
 def _stored(row: asyncpg.Record | None) -> Delivery | None:

@@ -143,8 +143,11 @@ def test_it_starts_from_a_file_and_flags(tmp_path: Path) -> None:
 
     with launched("engage", "--config", str(file), "--api-key", "k", "--port", "0") as stand_in:
         settings = httpx.get(f"{stand_in.address}/_sandbox/settings").json()
+    with launched("engage", "--config", str(file), "--tenant", "acme") as stand_in:
+        named = httpx.get(f"{stand_in.address}/_sandbox").json()
 
     assert (settings["tenant"], settings["apiKeys"]) == ("shop", ["k"])
+    assert named["tenant"] == "acme"
     assert settings["rate"]["requestsPerSecondMax"] == 7
 
 

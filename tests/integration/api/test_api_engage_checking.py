@@ -19,7 +19,14 @@ from sync.engage.checking import Finding, Verdict, check_engage
 from sync.engage.self_check import check_doors
 from sync.engage.settings import LogAuthentication, PointsLogOptions, WebhookOptions
 from sync.secret import Secret
-from tests.doors.engaged import LOG_SECRET, SIGNING_SECRET, engaged, settings_of
+from tests.doors.engaged import (
+    LOG_SECRET,
+    SIGNING_SECRET,
+    adjustment,
+    engaged,
+    settings_of,
+    signed,
+)
 from tests.doors.house import House
 from tests.following.program import Sandbox
 
@@ -178,7 +185,11 @@ async def test_what_shows_only_in_what_was_sent_before(
     await follower.push()
     engage.run_job()
     await follower.sync(wait_seconds=0.3)
+    elsewhere = signed(adjustment(house.contact, 5) | {"tenant": "sandbox"})
+    await follower.receive(elsewhere["content"].encode(), elsewhere["headers"])
     said = " ".join(one.said + one.advice for one in await check_engage(follower.context))
+    assert "1 in quarantine as tenant_differs" in said
+    assert "the message is for tenant 'sandbox', and 'acme' is expected: webhook.tenant" in said
     assert "'Indeterminate', which has no meaning here" in said
     assert "status_meanings" in said
     assert "under way for over" in said, "which is how one that is stuck or missing shows"
