@@ -292,9 +292,9 @@ def rollups(entries: Iterable[Entry]) -> dict[RollupPlace, int]:
             move = (told.definition, debit, credit, effective_hour, recorded_hour)
             moved[move] = moved.get(move, 0) + amount
     totals: defaultdict[RollupPlace, int] = defaultdict(int)
-    for (definition, debit, credit, effective_hour, recorded_hour), amount in moved.items():
-        totals[definition, debit, effective_hour, recorded_hour] -= amount
-        totals[definition, credit, effective_hour, recorded_hour] += amount
+    for (definition, debit, credit, effective_hour, recorded_hour), together in moved.items():
+        totals[definition, debit, effective_hour, recorded_hour] -= together
+        totals[definition, credit, effective_hour, recorded_hour] += together
     return totals
 
 

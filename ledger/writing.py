@@ -2,9 +2,9 @@
 
 The one hard idea: what writing costs depends on how much there is. A few rows cost the round trips
 and nothing else, so the parts of a small batch go as one statement; they touch different rows and
-don't see each other. Many rows cost the values: to bind an array costs the driver more,
-a value, than to send it in a stream, and the server stores a stream by the page. So new rows of a
-large batch are streamed. Every way comes from the same list of columns, so all store the same.
+don't see each other. Many rows cost the values, which
+a stream costs least, and the server stores a stream by the page; so new rows of a large batch are
+streamed. Every way comes from the same list of columns, so all store the same.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
 from ledger.connection import Connection
+from ledger.literals import LITERALS
 
 TOGETHER_MAX: Final = 32
 """The most rows of a part that goes together with others."""
@@ -51,12 +52,20 @@ class Part:
         self.columns = columns.split()
         self.missed = missed
         self._types = [table.c[name].type.compile(_DIALECT) for name in self.columns]
+        self._literals = [LITERALS[one] for one in self._types]
         self._verb, self._rest = verb, rest
 
     def text(self, first: int = 1) -> str:
         """The statement, its parameters (one array a column) numbered from `first`."""
-        arrays = ", ".join(f"${place}::{one}[]" for place, one in enumerate(self._types, first))
+        arrays = ", ".join(
+            f"${place}::text::{one}[]" for place, one in enumerate(self._types, first)
+        )
         return f"{self._verb} unnest({arrays}) as new ({', '.join(self.columns)}) {self._rest}"
+
+    def parameters(self, rows: Rows) -> list[str]:
+        """What the statement is given for these rows."""
+        columns = zip(*rows, strict=True)
+        return [literal(column) for literal, column in zip(self._literals, columns, strict=True)]
 
 
 def inserts(table: Table, columns: str) -> Part:
@@ -95,7 +104,7 @@ async def write(connection: Connection, parts: Sequence[tuple[Part, Rows]]) -> N
         return
     for part, rows in filled:
         if part.missed is not None:
-            status: str = await connection.execute(part.text(), *zip(*rows, strict=True))
+            status: str = await connection.execute(part.text(), *part.parameters(rows))
             _check(part, rows, int(status.rpartition(" ")[2]))
         else:
             await connection.copy_records_to_table(
@@ -107,7 +116,7 @@ async def write(connection: Connection, parts: Sequence[tuple[Part, Rows]]) -> N
 
 
 async def _write_together(connection: Connection, filled: Sequence[tuple[Part, Rows]]) -> None:
-    columns = [column for _, rows in filled for column in zip(*rows, strict=True)]
+    columns = [column for part, rows in filled for column in part.parameters(rows)]
     written = await connection.fetchrow(_together(tuple(part for part, _ in filled)), *columns)
     counted = [(part, rows) for part, rows in filled if part.missed is not None]
     for (part, rows), count in zip(counted, written or (), strict=True):

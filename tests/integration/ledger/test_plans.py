@@ -146,10 +146,13 @@ async def plan(connection: Connection, statement: str, count: int) -> set[tuple[
         "select parameter_types::text[] from pg_prepared_statements where name = 'asked'"
     )
     arguments = []
-    for kind in types:
-        values = VALUES[kind.removesuffix("[]")]
-        is_list = kind.endswith("[]")
-        arguments.append(f"array[{', '.join(values[:count])}]::{kind}" if is_list else values[0])
+    # Arrays that are sent as text say what they are.
+    sent = dict(re.findall(r"\$(\d+)::text::([a-zA-Z ]+\[\])", statement))
+    for number, kind in enumerate(types, start=1):
+        array = sent.get(str(number), kind).lower()
+        values = VALUES[array.removesuffix("[]")]
+        argument = f"array[{', '.join(values[:count])}]::{array}::{kind}"
+        arguments.append(argument if array.endswith("[]") else values[0])
     explained = await connection.fetchval(
         f"explain (format json) execute asked ({', '.join(arguments)})"
     )
