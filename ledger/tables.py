@@ -10,6 +10,8 @@ per inserted row would cost a quarter of the posting rate.
 Times are `timestamptz`; amounts are whole minor units of the definition's scale.
 """
 
+from enum import IntEnum
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -32,6 +34,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from ledger.kinds import Kind, LedgerAccount
+
 NAMING_CONVENTION = {
     "pk": "%(table_name)s_pk",
     "uq": "%(table_name)s_%(column_0_N_name)s_key",
@@ -41,6 +45,11 @@ NAMING_CONVENTION = {
 }
 
 metadata = MetaData(schema="ledger", naming_convention=NAMING_CONVENTION)
+
+
+def _is_one_of(name: str, numbers: type[IntEnum]) -> str:
+    """That a column says nothing but numbers that are known: a new one needs a revision."""
+    return f"{name} in ({', '.join(str(one.value) for one in numbers)})"
 
 
 def _instant(name: str, *, nullable: bool = False) -> Column[object]:
@@ -189,6 +198,7 @@ transaction = Table(
         "reverses",
         postgresql_where=text("reverses is not null"),
     ),
+    CheckConstraint(_is_one_of("kind", Kind), name="kind"),
 )
 
 transfer = Table(
@@ -216,6 +226,9 @@ transfer = Table(
     ),
     CheckConstraint("amount > 0", name="amount"),
     CheckConstraint("debit <> credit", name="sides"),
+    CheckConstraint(_is_one_of("debit", LedgerAccount), name="debit"),
+    CheckConstraint(_is_one_of("credit", LedgerAccount), name="credit"),
+    CheckConstraint(f"least(debit, credit) <= {LedgerAccount.DEBT.value}", name="of_a_holder"),
 )
 
 lot = Table(

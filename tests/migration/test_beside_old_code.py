@@ -11,7 +11,7 @@ from ledger.connection import Connection
 from ledger.postgres import Database, connect
 from migrations.upgrade import configuration, migrate
 
-FIRST_RELEASE = "0008"
+FIRST_RELEASE = "0011"
 """The revision of the first release: what came before never met any older code."""
 
 SAID = "Not beside the old code:"

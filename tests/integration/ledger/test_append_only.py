@@ -156,3 +156,26 @@ async def test_state_that_cannot_be_is_refused(service: Connection) -> None:
     ):
         with pytest.raises(asyncpg.CheckViolationError):
             await service.execute(f"update ledger.{change}")
+
+
+@pytest.mark.parametrize(
+    ("table", "changed", "constraint"),
+    [
+        ("transaction", "kind = 15", "transaction_kind_check"),
+        ("transaction", "kind = 0", "transaction_kind_check"),
+        ("transfer", "debit = 5", "transfer_debit_check"),
+        ("transfer", "credit = 18", "transfer_credit_check"),
+        ("transfer", "debit = 11, credit = 12", "transfer_of_a_holder_check"),
+        ("transfer", "debit = 1, credit = 1", "transfer_sides_check"),
+        ("transfer", "amount = 0", "transfer_amount_check"),
+        ("allocation", "amount = -1", "allocation_amount_check"),
+    ],
+)
+async def test_a_fact_that_cannot_be_is_refused(
+    service: Connection, table: str, changed: str, constraint: str
+) -> None:
+    await service.execute(f"create temporary table told as table ledger.{table}")
+    await service.execute(f"update told set number = number + 1000, {changed}")
+    with pytest.raises(asyncpg.CheckViolationError) as refused:
+        await service.execute(f"insert into ledger.{table} table told")
+    assert refused.value.constraint_name == constraint

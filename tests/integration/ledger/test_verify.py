@@ -215,6 +215,10 @@ async def test_every_tampering_is_found_and_named(kept: Desk, superuser: Connect
     one = await kept.holder_of(ONE)
     for table in TABLES:
         await superuser.execute(f"create temporary table kept_{table} as table ledger.{table}")
+    # Whoever can change facts can take away what checks them, too.
+    for table, column in (("transaction", "kind"), ("transfer", "credit")):
+        check = f"{table}_{column}_check"
+        await superuser.execute(f"alter table ledger.{table} drop constraint {check}")
     missed = []
     for finding, *statements in TAMPERINGS:
         for statement in statements:
