@@ -7,6 +7,7 @@ from typing import Final
 
 _ONLY_SAVES_LOOKING = "where nothing is due by then, looking finds nothing"
 _NEVER_ZERO = "an amount is never zero"
+_TOO_EARLY = "what is looked for too early is not found, and looked for again"
 _NOTHING_MORE = "where nothing is short, nothing more is taken"
 _DUE_LAST = "ledger.explaining: return True, movement.effective_at, False, movement.holder, 0"
 _THE_SAME_FOR_ALL = "it is the same for all that is due and not booked"
@@ -21,6 +22,14 @@ EQUIVALENT: Final[dict[str, str]] = {
     "ledger.lots: if short == 0:  [if False]": _NOTHING_MORE,
     "ledger.lots: break  [left out]": _NOTHING_MORE,
     "ledger.state: if transfer.allocations:  [if True]": "there is nothing in none to go through",
+    "ledger.state: if enters and not leaves:  [if True]": _TOO_EARLY,
+    "ledger.state: if enters and not leaves:  [enters and not leaves: or]": _TOO_EARLY,
+    "ledger.state: self.expect(issue.valid_to if active else issue.valid_from)  [if False]": (
+        _TOO_EARLY
+    ),
+    "ledger.state: self.expect(lot.valid_to if lot.active else lot.valid_from)  [if False]": (
+        _TOO_EARLY
+    ),
     "ledger.asof: account = AccountState(DefinitionId(0))  [0 to 1]": (
         "a balance says nothing of whose it is"
     ),

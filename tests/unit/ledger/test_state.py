@@ -69,6 +69,23 @@ def test_a_lot_s_movements_are_kept_expiry_apart() -> None:
     assert lot.term == 0
 
 
+def test_what_only_changes_its_bucket_is_no_movement_of_the_lot() -> None:
+    member = Paper()
+    member.earn("100 from 2 January")
+    member.sweep("2 January")
+    [lot] = member.account.lots.values()
+    assert (lot.active, lot.movements) == (True, [(when("1 January"), 100)])
+
+
+def test_movements_that_were_not_loaded_are_not_begun() -> None:
+    member = Paper()
+    member.earn("100 until 1 March")
+    [lot] = member.account.lots.values()
+    lot.movements = None
+    member.redeem(30)
+    assert (lot.remaining, lot.movements) == (70, None)
+
+
 def test_the_latest_instant_that_anything_took_effect_is_remembered() -> None:
     member = Paper(today="5 January")
     assert member.account.last_effective_at is None
