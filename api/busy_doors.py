@@ -97,6 +97,8 @@ class BusyDoors:
     async def _posting(self, scope: "HTTPScope", body: "_Body") -> Found | None:
         """Book one transaction."""
         headers = _headers(scope)
+        if headers is None:
+            return None
         length = headers.get("content-length", "")
         if headers.get("content-type") != JSON or scope["query_string"]:
             return None
@@ -114,9 +116,10 @@ class BusyDoors:
     async def _balance(self, scope: "HTTPScope", path: str) -> Found | None:
         """Read what a contact has now."""
         contact = _contact(path[len(_BALANCES_START) : -len(_BALANCES_END)])
-        if contact is None or scope["query_string"]:
+        headers = _headers(scope)
+        if contact is None or headers is None or scope["query_string"]:
             return None
-        bearer = await self._admitted(_headers(scope), Scope.BALANCES_READ)
+        bearer = await self._admitted(headers, Scope.BALANCES_READ)
         if bearer is None:
             return None
         _note(scope, BALANCES)
@@ -189,8 +192,11 @@ class _Body:
         return self._taken.pop(0) if self._taken else await self._receive()
 
 
-def _headers(scope: "HTTPScope") -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+def _headers(scope: "HTTPScope") -> dict[str, str] | None:
+    """The headers; `None` where one stands there twice, which is not ordinary."""
+    given = list(scope["headers"])
+    found = {name.decode("latin-1"): value.decode("latin-1") for name, value in given}
+    return found if len(found) == len(given) else None
 
 
 def _contact(written: str) -> ContactId | None:
@@ -219,10 +225,11 @@ def _log_place(path: str, query: bytes) -> tuple[str, str | None, ContactId, str
 
 def _may_have_log(scope: "HTTPScope", follower: Follower, token: str | None) -> bool:
     settings = follower.context.settings
-    client = scope["client"]
-    if not may_call(None if client is None else client[0], settings.options.points_log.addresses):
+    client, headers = scope["client"], _headers(scope)
+    address = None if client is None else client[0]
+    if headers is None or not may_call(address, settings.options.points_log.addresses):
         return False
-    return may_read_points_log(settings, _headers(scope), token)
+    return may_read_points_log(settings, headers, token)
 
 
 def _note(scope: "HTTPScope", template: str) -> None:

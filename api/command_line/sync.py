@@ -24,6 +24,10 @@ from sync.jobs import JobKind
 from sync.runs import RunRecord, RunState
 from sync.service import JobStatus, UnknownTenantError
 
+NOT_WELL = 1
+PARKED = 3
+"""Exit status of a push after which Engage has all but what it does not take; 2 is click's own."""
+
 NEVER_YEAR = 1970
 """When accounts were compared that never were."""
 
@@ -66,10 +70,10 @@ for command in COMMANDS:
 def run_(
     told: Told, tenant: str, wait_seconds: int, kind: JobKind, *, everything: bool, as_json: bool
 ) -> None:
-    """Push what changed for TENANT, or do another job; exit status 1 unless all is well in the end.
+    """Push what changed for TENANT, or do another job; the exit status says whether all is well.
 
-    A push is well when Engage has what the books have, but for what is parked; any other job when
-    it met no trouble.
+    Of a push: 0 when Engage has what the books have, 3 when it has but for rows that it does not
+    take (they are parked), 1 otherwise. Of any other job: 0 when it met no trouble, else 1.
     """
     configuration = told.configuration()
     with ASIDE.status(f"Running {kind.value} for {tenant} …"):
@@ -86,7 +90,9 @@ def run_(
     else:
         _show_run(record)
     if not is_well:
-        sys.exit(1)
+        sys.exit(NOT_WELL)
+    if kind is JobKind.PUSH and parked:
+        sys.exit(PARKED)
 
 
 @sync.command()

@@ -190,6 +190,24 @@ async def test_a_repeated_posting_and_a_wrong_one_are_answered_the_same(
         assert answer.headers["idempotency-replayed"] == "true"
 
 
+@pytest.mark.parametrize("name", ["Authorization", "X-Api-Key", "X-Request-Id", "Accept"])
+@pytest.mark.parametrize("order", ["good first", "good last"])
+async def test_a_header_that_is_said_twice_is_understood_the_same(
+    ways: BothWays, key: str, name: str, order: str
+) -> None:
+    good = {"Authorization": f"Bearer {key}", **LOG, "X-Request-Id": "of-a-test", "Accept": "*/*"}
+    twice = [(name, good.pop(name)), (name, "another")]
+    headers = [*good.items(), *(twice if order == "good first" else reversed(twice))]
+    for method, path in (
+        ("GET", f"/v1/contacts/{CONTACT}/balances"),
+        ("GET", f"/engage/acme/points-log/{CONTACT}"),
+        ("POST", "/v1/transactions"),
+    ):
+        body = PURCHASE if method == "POST" else None
+        busy = await ways.busy.request(method, path, headers=headers, json=body)
+        assert_same((busy, await ways.framework.request(method, path, headers=headers, json=body)))
+
+
 async def test_both_ways_count_under_the_same_names(ways: BothWays, key: str) -> None:
     await ways.ask("GET", f"/v1/contacts/{CONTACT}/balances", key=key)
     await ways.ask("GET", f"/engage/acme/points-log?contactId={CONTACT}", headers=LOG)

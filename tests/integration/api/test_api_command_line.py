@@ -216,7 +216,7 @@ def test_a_sync_by_hand_ends_when_engage_has_what_the_books_have(terminal: Termi
             httpx.post(
                 f"{address}/v1/transactions", json=unknown, headers=headers, timeout=PATIENCE
             )
-            said = " ".join(terminal.prints("sync", "run", "acme").split())
+            said = terminal.fails("sync", "run", "acme", status=3)
             assert "what the books have, but for 1 that it does not take: `pointmaster" in said
         held = httpx.get(
             f"{engage.address}/_sandbox/balances", params={"definition": 1}, timeout=PATIENCE
