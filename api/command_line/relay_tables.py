@@ -41,7 +41,9 @@ def show_status(found: RelayStatus) -> None:
     for one in found.destinations:
         destinations.add_row(*_destination_row(one))
     OUT.print(destinations)
-    sources = Table("source", "in, last hour", "repeats", "not on their way", "maybe twice")
+    sources = Table("source", "in, last hour", "repeats")
+    sources.add_column("not on their way", no_wrap=True)
+    sources.add_column("maybe twice")
     for source in found.sources:
         sources.add_row(*_source_row(source))
     OUT.print(sources)
