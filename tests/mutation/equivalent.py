@@ -22,8 +22,6 @@ EQUIVALENT: Final[dict[str, str]] = {
     "ledger.lots: if short == 0:  [if False]": _NOTHING_MORE,
     "ledger.lots: break  [left out]": _NOTHING_MORE,
     "ledger.state: if transfer.allocations:  [if True]": "there is nothing in none to go through",
-    "ledger.state: if enters and not leaves:  [if True]": _TOO_EARLY,
-    "ledger.state: if enters and not leaves:  [enters and not leaves: or]": _TOO_EARLY,
     "ledger.state: self.expect(issue.valid_to if active else issue.valid_from)  [if False]": (
         _TOO_EARLY
     ),
@@ -33,7 +31,8 @@ EQUIVALENT: Final[dict[str, str]] = {
     "ledger.asof: account = AccountState(DefinitionId(0))  [0 to 1]": (
         "a balance says nothing of whose it is"
     ),
-    "ledger.requests: return request.amount < 0  [request.amount < 0: Lt to LtE]": _NEVER_ZERO,
+    "ledger.requests: return not isinstance(request, Adjust | Open) or request.amount < 0"
+    "  [request.amount < 0: Lt to LtE]": _NEVER_ZERO,
     "ledger.rules.adjust: if request.amount > 0:  [request.amount > 0: Gt to GtE]": _NEVER_ZERO,
     "ledger.rules.opening: if request.amount > 0:  [request.amount > 0: Gt to GtE]": _NEVER_ZERO,
     "ledger.rules.terms: for lot in sorted(pending, key=consumption_order):  [list(…)]": (
@@ -41,6 +40,11 @@ EQUIVALENT: Final[dict[str, str]] = {
     ),
     f"{_DUE_LAST}  [False to True]": _THE_SAME_FOR_ALL,
     f"{_DUE_LAST}  [0 to 1]": _THE_SAME_FOR_ALL,
+    "ledger.book: elif reverses.idempotency_key is not None:  [if True]": (
+        "whoever names no transaction by its id names one by its key"
+    ),
+    "ledger.due: if draft.account.debt == 0 and (lot.valid_to is None or at < lot.valid_to):"
+    "  [if False]": "where nothing is owed and nothing lapses, following finds nothing to do",
     "ledger.book: original = None if place is None else self.originals.get(place)  [if False]": (
         "nothing is known under no place"
     ),

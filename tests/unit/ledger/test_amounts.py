@@ -6,7 +6,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledger.amounts import AMOUNT_MAX, SCALE_MAX, AmountError, Points, format_amount, parse_amount
+from ledger.amounts import (
+    AMOUNT_MAX,
+    SCALE_MAX,
+    SPEND_SCALE,
+    AmountError,
+    Points,
+    format_amount,
+    parse_amount,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +44,7 @@ def test_an_amount_is_read_in_minor_units(text: str, scale: int, minor: int) -> 
     ("text", "scale", "code"),
     [
         ("", 0, "amount_not_plain"),
+        ("0" * 24, 0, "amount_not_plain"),
         ("1e3", 0, "amount_not_plain"),
         ("1E3", 0, "amount_not_plain"),
         ("+1", 0, "amount_not_plain"),
@@ -133,3 +142,9 @@ def test_a_text_is_an_amount_or_an_amount_error(text: str, scale: int) -> None:
     except AmountError:
         return
     assert Decimal(text).scaleb(scale) == parsed
+
+
+def test_of_the_money_spent_ten_thousandths_are_kept() -> None:
+    assert parse_amount("1250.0001", SPEND_SCALE) == 12_500_001
+    with pytest.raises(AmountError, match="has 5 decimals, the definition allows 4"):
+        parse_amount("1250.00001", SPEND_SCALE)

@@ -212,6 +212,16 @@ def test_a_request_that_was_booked_is_known_by_its_key_and_what_it_said() -> Non
     assert member.post(second) == Replayed(member.holder.id, 2)
 
 
+def test_keys_that_were_hashed_before_are_not_hashed_again() -> None:
+    member = Paper()
+    key = UUID(int=7)
+    request = member.till.earn(MEMBER, 100, key="order 7")
+    [booked] = member.book.post_all([request], [key])
+    assert isinstance(booked, Booked)
+    assert member.entries[0].key == key
+    assert member.book.post_all([request], [key]) == [Replayed(member.holder.id, 1)]
+
+
 def test_an_erased_holder_s_requests_cannot_be_told_from_others() -> None:
     member = Paper()
     request = member.till.earn(MEMBER, 100, key="order 7")

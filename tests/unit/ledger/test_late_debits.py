@@ -25,6 +25,20 @@ def test_a_late_redemption_takes_points_that_lapsed_meanwhile() -> None:
     assert member.balance_on("25 January") == "60 available"
 
 
+def test_a_single_point_that_lapsed_meanwhile_comes_back_too() -> None:
+    member = Paper()
+    member.earn("100 until 1 February")
+    member.redeem(60)
+    member.sweep("5 February")
+    member.adjust(5)
+    spent = member.redeem(1, on="20 January")
+    assert moved(spent.transfers) == [
+        "20 January: 1 available to redeemed",
+        "1 February: 1 expired to available",
+    ]
+    assert member.balance == "5 available"
+
+
 def test_it_makes_no_difference_whether_the_expiry_was_booked_before() -> None:
     unswept, swept = Paper(), Paper()
     for member in (unswept, swept):

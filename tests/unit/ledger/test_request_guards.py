@@ -9,7 +9,9 @@ import pytest
 from ledger.amounts import Points
 from ledger.identity import ContactId, DefinitionId, TenantId
 from ledger.policies import RoundUp, Span, Validity
-from ledger.requests import Cancel, Return, Reverses
+from ledger.requests import Cancel, Open, Return, Reverses, needs_lots, refers_to
+from tests.bookkeeping.asking import Till
+from tests.bookkeeping.paper import DEFINITION, MEMBER, TENANT
 
 
 @pytest.mark.parametrize("kind", [Return, Cancel])
@@ -50,3 +52,36 @@ def test_a_validity_has_a_length_if_it_is_counted(span: Span, length: int) -> No
     stored = msgspec.json.encode({"span": span, "length": length, "round_up": RoundUp.NONE})
     with pytest.raises(msgspec.ValidationError, match="length"):
         msgspec.json.decode(stored, type=Validity)
+
+
+def test_what_brings_new_points_in_needs_to_know_none_that_are_there() -> None:
+    till = Till(TENANT, DEFINITION)
+    common = till.common(MEMBER, None, None)
+    for request in (
+        till.earn(MEMBER, 1),
+        till.adjust(MEMBER, 1),
+        Open(**common, amount=Points(1)),
+    ):
+        assert needs_lots(request) is False
+    for other in (
+        till.redeem(MEMBER, 1),
+        till.adjust(MEMBER, -1),
+        Open(**common, amount=Points(-1)),
+        till.close(MEMBER),
+        till.move(MEMBER, 1, to=MEMBER),
+    ):
+        assert needs_lots(other) is True
+
+
+def test_a_request_about_another_says_which() -> None:
+    till = Till(TENANT, DEFINITION)
+    for request in (
+        till.give_back(MEMBER, of="order 7"),
+        till.cancel(MEMBER, of="order 7"),
+        till.capture(MEMBER, of="order 7"),
+        till.release(MEMBER, of="order 7"),
+        till.activate(MEMBER, of="order 7"),
+        till.extend(MEMBER, of="order 7"),
+    ):
+        assert refers_to(request) == Reverses(None, "order 7")
+    assert refers_to(till.redeem(MEMBER, 1)) is None
