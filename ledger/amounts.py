@@ -25,6 +25,8 @@ SPEND_SCALE = 4
 
 _PLAIN_NUMBER = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?\Z")
 _DIGITS_MAX = 24
+_PLAIN_DIGITS = 11
+"""So many digits are at no scale more than `AMOUNT_MAX`."""
 
 
 class AmountError(ValueError):
@@ -42,6 +44,9 @@ def parse_amount(text: str, scale: int) -> Points:
     at most one point (`amount_not_plain`), more decimals than `scale` (`amount_beyond_scale`), and
     what exceeds `AMOUNT_MAX` (`amount_too_large`). Zero and signs are for the caller to judge.
     """
+    if len(text) <= _PLAIN_DIGITS and text.isascii() and text.isdecimal() and text[0] != "0":
+        # Nearly all are whole points: there is nothing to take apart.
+        return Points(int(text) * 10**scale)
     matched = _PLAIN_NUMBER.match(text) if len(text) <= _DIGITS_MAX else None
     if matched is None:
         if len(text) > _DIGITS_MAX and text.lstrip("-").replace(".", "", 1).isdecimal():

@@ -39,7 +39,7 @@ class LedgerAccount(IntEnum):
     @property
     def word(self) -> str:
         """The account's name in documents and answers."""
-        return self.name.lower()
+        return _WORDS[self]
 
 
 BUCKETS: Final = tuple(account for account in LedgerAccount if account.is_bucket)
@@ -78,4 +78,8 @@ class Kind(IntEnum):
     @property
     def word(self) -> str:
         """The kind's name in documents and answers."""
-        return self.name.lower()
+        return _WORDS_OF_KINDS[self]
+
+
+_WORDS: Final = {account: account.name.lower() for account in LedgerAccount}
+_WORDS_OF_KINDS: Final = {kind: kind.name.lower() for kind in Kind}

@@ -158,4 +158,4 @@ Everything = Annotated[
 
 def exactly(points: Points | int, scale: int) -> msgspec.Raw:
     """An amount as it is answered: `12.5`, never `12.50` or `1.25e1`."""
-    return msgspec.Raw(format_amount(points, scale).encode())
+    return msgspec.Raw(b"%d" % points if scale == 0 else format_amount(points, scale).encode())

@@ -247,6 +247,8 @@ def _taken_back(transaction: Transaction, scale: int) -> dict[str, msgspec.Raw]:
 
 def _told(transaction: Transaction, scale: int) -> dict[str, msgspec.Raw]:
     """What a person wants to know of the transfers, where there is anything to know."""
+    if all(transfer.debit is LedgerAccount.ISSUED for transfer in transaction.transfers):
+        return {}
     sums = {"released": 0, "debt_added": 0, "debt_repaid": 0, "lapsed": 0}
     for transfer in transaction.transfers:
         amount = transfer.amount

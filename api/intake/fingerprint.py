@@ -11,6 +11,7 @@ never change otherwise: a test holds examples of it.
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,36 +27,39 @@ _encode = msgspec.json.Encoder().encode
 Said = list[tuple[str, str | int | bool | None]]
 """What a request says: names in a fixed order with canonical values; unsaid fields left out."""
 
-_NAMES: Final[dict[type, tuple[tuple[str, str], ...]]] = {}
-
 
 def said(document: TransactionRequest) -> Said:
     """What a request says."""
-    kind = type(document)
-    found: Said = [("kind", str(kind.__struct_config__.tag))]
-    for encoded, name in _names_of(kind):
-        value = getattr(document, name)
-        if value is msgspec.UNSET:
-            continue
-        if isinstance(value, msgspec.Struct):
+    found: Said = [("kind", str(type(document).__struct_config__.tag))]
+    for encoded, value in _given(document):
+        kind = type(value)
+        if kind in _AS_IT_IS:
+            found.append((encoded, value))  # type: ignore[arg-type]  # it is of one of these types
+        elif kind in _CANONICAL:
+            found.append((encoded, _CANONICAL[kind](value)))
+        elif isinstance(value, msgspec.Struct):
             found.append((encoded, None))
-            found += [
-                (f"{encoded}.{inner}", _canonical(given))
-                for inner, inner_name in _names_of(type(value))
-                if (given := getattr(value, inner_name)) is not msgspec.UNSET
-            ]
+            found += [(f"{encoded}.{inner}", _canonical(one)) for inner, one in _given(value)]
         else:
-            found.append((encoded, _canonical(value)))
+            raise TypeError(f"no canonical form for {kind.__name__}")
     return found
 
 
-def _names_of(struct: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
-    """A struct's fields as JSON and as Python call them, in the fixed order of a fingerprint."""
-    names = _NAMES.get(struct)
-    if names is None:
-        fields = msgspec.structs.fields(struct)
-        names = _NAMES[struct] = tuple(sorted((one.encode_name, one.name) for one in fields))
-    return names
+def _given(document: msgspec.Struct) -> list[tuple[str, object]]:
+    """What a document gives, as JSON calls it, in the fixed order of a fingerprint."""
+    values = msgspec.structs.astuple(document)
+    return [
+        (encoded, values[place])
+        for encoded, place in _places_of(type(document))
+        if values[place] is not msgspec.UNSET
+    ]
+
+
+@cache
+def _places_of(struct: type[msgspec.Struct]) -> tuple[tuple[str, int], ...]:
+    """A struct's fields as JSON calls them, with where each stands among its values."""
+    fields = msgspec.structs.fields(struct)
+    return tuple(sorted((one.encode_name, place) for place, one in enumerate(fields)))
 
 
 def fingerprint(content: Said) -> bytes:

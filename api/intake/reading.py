@@ -72,7 +72,9 @@ def read_transaction(raw: bytes) -> Read:
         document = _decode(raw)
     except _FAILURES as failure:
         raise _explained(raw, failure) from None
-    content = _sound(document)
+    # JSON holds control characters only spelt by codes, all but this last of ASCII.
+    is_plain = b"\\" not in raw and b"\x7f" not in raw
+    content = _sound(document, is_plain=is_plain)
     if content is None or len(content) != _count_names(raw):
         raise _explained(raw, None)
     return Read(document, fingerprint(content))
@@ -101,10 +103,9 @@ def read_batch(raw: bytes) -> ReadBatch:
     return ReadBatch(batch.transactions, batch.atomic)
 
 
-def _sound(document: TransactionRequest) -> Said | None:
+def _sound(document: TransactionRequest, *, is_plain: bool) -> Said | None:
     """What a decoded document says; `None` where it breaks a rule that msgspec can't check."""
-    signed = is_signed(document)
-    if not _are_sound(document, signed=signed):
+    if not _are_sound(document, signed=is_signed(document), forms=_FORMS[is_plain]):
         return None
     if (document.contact_id is UNSET) == (document.member_number is UNSET):
         return None
@@ -114,27 +115,32 @@ def _sound(document: TransactionRequest) -> Said | None:
     return said(document)
 
 
-def _are_sound(document: msgspec.Struct, *, signed: bool) -> bool:
+def _are_sound(document: msgspec.Struct, *, signed: bool, forms: "_Forms") -> bool:
     """Whether each field is, as far as that can be told of it alone."""
-    for name in document.__struct_fields__:
-        value = getattr(document, name)
-        check = _FORMS.get(type(value))
+    for value in msgspec.structs.astuple(document):
+        check = forms.get(type(value))
         if check is not None:
             if not check(value):
                 return False
         elif isinstance(value, msgspec.Raw):
             if amount_finding(_written(value), signed=signed) is not None:
                 return False
-        elif isinstance(value, msgspec.Struct) and not _are_sound(value, signed=signed):
+        elif isinstance(value, msgspec.Struct) and not _are_sound(
+            value, signed=signed, forms=forms
+        ):
             return False
     return True
 
 
-_FORMS: Final[dict[type, Callable[[Any], bool]]] = {
-    str: lambda text: not CONTROL_CHARACTER.search(text),
-    UUID: lambda identifier: identifier != NIL,
-    datetime: in_range,
+_Forms = dict[type, Callable[[Any], bool]]
+
+_OF_PLAIN: Final[_Forms] = {UUID: lambda identifier: identifier != NIL, datetime: in_range}
+
+_FORMS: Final[dict[bool, _Forms]] = {
+    True: _OF_PLAIN,
+    False: {**_OF_PLAIN, str: lambda text: not CONTROL_CHARACTER.search(text)},
 }
+"""What a value must fulfil, by whether its text was plain: then texts do already."""
 
 
 def _names_one(document: ReversesDocument) -> bool:
@@ -154,7 +160,8 @@ def _is_sound_ending(document: Any) -> bool:
 
 def _is_sound_move(document: Any) -> bool:
     to = document.to
-    leads_somewhere = to.contact_id is not UNSET or to.definition_id is not UNSET
+    has_id, has_number = to.contact_id is not UNSET, to.member_number is not UNSET
+    leads_somewhere = has_id != has_number or (to.definition_id is not UNSET and not has_id)
     if document.everything is UNSET:
         return leads_somewhere and document.amount is not UNSET
     says_more = document.amount is not UNSET or document.effective_at is not UNSET
