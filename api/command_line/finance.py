@@ -202,7 +202,7 @@ def _print_rolled(rolled: RollForward, catalogue: Catalogue) -> None:
     for one in rolled.definitions:
         scale = catalogue.definitions[one.definition].scale
         table = _table(catalogue, one.definition, "to contacts", "from contacts", "net")
-        table.add_row("opening", "", "", format_amount(one.opening.net, scale))
+        table.add_row("opening balance", "", "", format_amount(one.opening.net, scale))
         for movement in one.movements:
             if movement.to_holders or movement.from_holders:
                 table.add_row(
@@ -211,7 +211,9 @@ def _print_rolled(rolled: RollForward, catalogue: Catalogue) -> None:
                     _shown(movement.from_holders, scale),
                     format_amount(movement.net, scale),
                 )
-        table.add_row("closing", "", "", format_amount(one.closing.net, scale), style="bold")
+        table.add_row(
+            "closing balance", "", "", format_amount(one.closing.net, scale), style="bold"
+        )
         table.add_section()
         for name in ("available", "pending", "held"):
             table.add_row(f"of it {name}", "", "", format_amount(getattr(one.closing, name), scale))
