@@ -40,6 +40,12 @@ EQUIVALENT: Final[dict[str, str]] = {
     ),
     f"{_DUE_LAST}  [False to True]": _THE_SAME_FOR_ALL,
     f"{_DUE_LAST}  [0 to 1]": _THE_SAME_FOR_ALL,
+    "ledger.book: if due != account.next_due_at:  [if True]": (
+        "an account that something was booked on is stored anyway"
+    ),
+    "ledger.folding: elif told.kind in (Kind.CAPTURE, Kind.RELEASE, Kind.TIMEOUT):  [if True]": (
+        "nothing else is about a hold"
+    ),
     "ledger.book: elif reverses.idempotency_key is not None:  [if True]": (
         "whoever names no transaction by its id names one by its key"
     ),

@@ -162,6 +162,8 @@ def main(
 ) -> None:
     """Make small mistakes in the rooms that decide, and count those that no test notices."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    # Each mutant's process would compile all tests anew where Python is told to keep nothing.
+    sys.dont_write_bytecode = False
     os.chdir(ROOT)
     # What fails need not be made small, and the same mutant meets the same examples every time.
     phases = (Phase.explicit, Phase.generate)

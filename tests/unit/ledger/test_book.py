@@ -7,11 +7,12 @@ import msgspec
 import pytest
 
 from ledger.amounts import AMOUNT_MAX, BUCKET_MAX, Points
+from ledger.chain import fingerprint_hash, text_hash
 from ledger.facts import Texts
 from ledger.identity import HolderId
 from ledger.kinds import Kind, LedgerAccount
 from ledger.outcomes import Booked, Code, Refused, Replayed
-from ledger.requests import CLOCK_SKEW
+from ledger.requests import CLOCK_SKEW, Request
 from tests.bookkeeping.paper import MEMBER, NotBookedError, Paper
 from tests.bookkeeping.words import MOMENT, moved, said, when
 
@@ -210,6 +211,20 @@ def test_a_request_that_was_booked_is_known_by_its_key_and_what_it_said() -> Non
     assert replayed == Replayed(member.holder.id, 1)
     assert also.transaction.number == 2
     assert member.post(second) == Replayed(member.holder.id, 2)
+
+
+def test_what_is_chained_of_texts_is_their_hash_under_the_holder_s_own_salt() -> None:
+    member = Paper()
+    told = member.earn(100, key="order 7")
+    [entry] = member.entries
+    assert entry.texts_hash == text_hash(told.texts, b"salt")
+    assert entry.fingerprint == fingerprint_hash(b"order 7", b"salt")
+
+
+def test_a_request_without_a_rule_is_a_mistake_of_the_program() -> None:
+    member = Paper()
+    with pytest.raises(TypeError, match="no rule for Request"):
+        member.book_it(Request(**member.till.common(MEMBER, None, None)))
 
 
 def test_keys_that_were_hashed_before_are_not_hashed_again() -> None:

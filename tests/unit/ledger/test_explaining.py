@@ -133,6 +133,15 @@ def test_lots_are_told_in_the_order_in_which_they_will_be_consumed_the_spent_one
     assert [one.issue.amount for one in found.lots] == [40, 30, 20, 10]
 
 
+def test_what_stands_of_a_lot_is_what_is_pending_available_or_held() -> None:
+    paper = Paper()
+    paper.earn(50)
+    paper.earn("30 from 1 March")
+    paper.book_it(paper.till.hold(MEMBER, 25))
+    paper.redeem(5)
+    assert [one.standing for one in told(paper, "2 January").lots] == [45, 30]
+
+
 def test_a_step_names_what_did_it_and_when_the_books_learned_of_it() -> None:
     paper = Paper()
     paper.earn("100 until 20 January")

@@ -186,3 +186,13 @@ def test_an_account_with_points_on_hold_cannot_be_moved_as_a_whole() -> None:
     everything = TILL.move(GIVER, to=FRIEND)
     assert refusal(sheet, "1 January", everything) == ("points_held", "contactId")
     booked(sheet, "1 January", TILL.move(GIVER, 49, to=FRIEND))
+
+
+def test_what_is_owed_stays_where_it_is_when_points_that_lapsed_since_are_moved_late() -> None:
+    sheet = Sheet(CONTACTS, [definition()], when("1 January"))
+    booked(sheet, "1 January", TILL.earn(GIVER, "100 until 10 January"))
+    booked(sheet, "12 January", TILL.redeem(GIVER, 20, allow_debt=True))
+    late = TILL.move(GIVER, 30, to=FRIEND, on="5 January")
+    gave, took = (entry.transaction for entry in booked(sheet, "13 January", late))
+    assert (gave.amount, took.amount) == (30, 30)
+    assert (holding(gave.after), holding(took.after)) == ("20 debt", "nothing")

@@ -177,6 +177,18 @@ def test_the_original_spend_stays_what_the_first_return_said() -> None:
         member.give_back(part=1, whole=99)
 
 
+def test_returns_by_points_and_by_spend_are_counted_together_and_apart() -> None:
+    member = Paper()
+    member.earn(100, key="purchase")
+    assert member.give_back(1).amount == 1
+    assert member.give_back(part=2, whole=100).amount == 1  # two of a hundred, one came back
+    assert member.give_back(10).amount == 10
+    with pytest.raises(NotBookedError, match="whole_differs"):
+        member.give_back(part=1, whole=99)
+    assert member.give_back(part=18, whole=100).amount == 8
+    assert member.balance == "80 available"
+
+
 def test_what_was_returned_in_full_cannot_be_returned_again() -> None:
     member = Paper()
     member.earn(10, key="purchase")

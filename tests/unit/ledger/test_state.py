@@ -69,6 +69,61 @@ def test_a_lot_s_movements_are_kept_expiry_apart() -> None:
     assert lot.term == 0
 
 
+def test_an_account_that_something_is_told_of_is_to_be_stored() -> None:
+    member = Paper()
+    member.earn(1, key="purchase")
+    returned = stored(member).give_back(part=1, whole=2)
+    assert (returned.transfers, member.account.changed) == ((), True)
+
+
+def test_what_was_looked_for_too_early_is_looked_for_again_when_it_comes() -> None:
+    member = Paper()
+    member.earn("100 until 1 March")
+    stored(member).account.next_due_at = when("5 January")
+    member.sweep("4 January")
+    assert not member.account.changed
+    member.sweep("5 January")
+    assert len(member.entries) == 1
+    assert member.account.changed
+    assert member.account.next_due_at == when("1 March")
+
+
+def test_what_lots_that_are_not_loaded_will_do_is_still_expected() -> None:
+    member = Paper()
+    member.earn("10 until 1 March")
+    account = stored(member).account
+    # As an earn finds it: it needs to know none of the lots.
+    account.complete = False
+    account.lots.clear()
+    for lot, expected in (
+        ("20 until 1 April", "1 March"),
+        ("30", "1 March"),
+        ("40 until 1 February", "1 February"),
+        ("50 from 20 January", "20 January"),
+    ):
+        account.lots.clear()
+        member.earn(lot)
+        assert account.next_due_at == when(expected)
+
+
+def test_where_nothing_was_expected_what_is_new_is() -> None:
+    member = Paper()
+    member.earn(10)
+    account = stored(member).account
+    account.complete = False
+    account.lots.clear()
+    member.earn(20)
+    assert account.next_due_at is None
+    member.earn("30 until 1 February")
+    assert account.next_due_at == when("1 February")
+
+
+def test_an_account_that_was_stored_can_be_closed() -> None:
+    member = Paper()
+    member.earn(10)
+    assert stored(member).book_it(member.till.close(MEMBER)).amount == 10
+
+
 def test_what_only_changes_its_bucket_is_no_movement_of_the_lot() -> None:
     member = Paper()
     member.earn("100 from 2 January")
