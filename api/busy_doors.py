@@ -19,15 +19,19 @@ from api.access.keys import bearer
 from api.access.scopes import Scope, allows
 from api.answers import JSON, encoded
 from api.intake import checks
+from api.intake.as_of import AS_OF_CHECKS, NOW, AsOf, read_as_of
 from api.intake.bodies import in_time
-from api.routes.contacts import balances_document
+from api.routes.contacts import Held, balances_document
 from api.routes.transactions import post_one
 from api.service import Service
+from ledger.balances_as_of import balances_as_of
 from ledger.book import Contact
 from ledger.connection import Connection
+from ledger.facts import Balance
 from ledger.gathering import Gathering
-from ledger.identity import ContactId, contact_id
+from ledger.identity import ContactId, DefinitionId, contact_id
 from ledger.reading import AccountBalance
+from ledger.reading_as_of import FutureRecordError, HeldUpError, HistoryTooLongError
 from ledger.reading_many import balances_of
 from sync.engage import Follower, may_read_points_log
 from sync.engage.addresses import may_call
@@ -57,6 +61,15 @@ _LOG_START: Final = "/engage/"
 _LOG: Final = "points-log"
 _CONTACT: Final = b"contactid="
 
+READINGS_AT_ONCE: Final = 4
+"""Connections on which balances of the past are read."""
+
+QUERY_BYTES_MAX: Final = 200
+"""Of a query that is read here: two instants."""
+
+AsOfQuestion = tuple[Contact, AsOf]
+AsOfAnswer = dict[DefinitionId, Balance]
+
 Found = tuple[int, bytes, Mapping[str, str]]
 """Status, body, and headers beside those that every answer has."""
 
@@ -69,6 +82,9 @@ class BusyDoors:
         self._service = service
         self._balances: Gathering[Contact, list[AccountBalance]] = Gathering(
             service.pool, balances_of
+        )
+        self._balances_as_of: Gathering[AsOfQuestion, AsOfAnswer] = Gathering(
+            service.pool, _balances_as_of, at_once=READINGS_AT_ONCE
         )
         self._logs: dict[str, Gathering[ContactId, bytes | None]] = {}
 
@@ -114,19 +130,27 @@ class BusyDoors:
         return await post_one(self._service, bearer.tenant, raw)
 
     async def _balance(self, scope: "HTTPScope", path: str) -> Found | None:
-        """Read what a contact has now."""
+        """Read what a contact has, now or at an instant."""
         contact = _contact(path[len(_BALANCES_START) : -len(_BALANCES_END)])
-        headers = _headers(scope)
-        if contact is None or headers is None or scope["query_string"]:
+        headers, as_of = _headers(scope), _as_of(scope["query_string"])
+        if contact is None or headers is None or as_of is None:
             return None
         bearer = await self._admitted(headers, Scope.BALANCES_READ)
         if bearer is None:
             return None
+        held: Held
+        if as_of.is_now:
+            found = await self._balances.ask((bearer.tenant, contact))
+            held = {one.definition: (one.balance, one.next_due_at) for one in found}
+        else:
+            try:
+                stood = await self._balances_as_of.ask(((bearer.tenant, contact), as_of))
+            except (FutureRecordError, HeldUpError, HistoryTooLongError, TimeoutError):
+                return None
+            held = {kind: (balance, None) for kind, balance in stood.items()}
         _note(scope, BALANCES)
-        found = await self._balances.ask((bearer.tenant, contact))
-        held = {one.definition: (one.balance, one.next_due_at) for one in found}
         definitions = self._service.catalogue.definitions_of(bearer.tenant)
-        return 200, encoded(balances_document(contact, definitions, held)), {}
+        return 200, encoded(balances_document(contact, definitions, held, as_of)), {}
 
     async def _log(self, scope: "HTTPScope", path: str) -> Found | None:
         """Give Engage a contact's points log."""
@@ -161,7 +185,7 @@ class BusyDoors:
                     contacts,
                     definition=None,
                     options=context.options.points_log,
-                    at=await context.clock.read(connection),
+                    at=context.clock.own_time(),
                 )
 
             found = self._logs[name] = Gathering(self._service.pool, read)
@@ -201,6 +225,32 @@ def _headers(scope: "HTTPScope") -> dict[str, str] | None:
 
 def _contact(written: str) -> ContactId | None:
     return None if checks.guid(written) else contact_id(UUID(written))
+
+
+def _as_of(query: bytes) -> AsOf | None:
+    """The instants that a query asks for; `None` where there is anything else in it."""
+    if not query:
+        return NOW
+    if len(query) > QUERY_BYTES_MAX:
+        return None
+    found: dict[str, str] = {}
+    for part in query.decode("latin-1").split("&"):
+        name, _, written = part.partition("=")
+        value = unquote_plus(written)
+        if name in found or name not in AS_OF_CHECKS or AS_OF_CHECKS[name](value):
+            return None
+        found[name] = value
+    return read_as_of(found)
+
+
+async def _balances_as_of(
+    connection: Connection, questions: Sequence[AsOfQuestion]
+) -> Mapping[AsOfQuestion, AsOfAnswer]:
+    """Answer one after the other; each is a statement of its own."""
+    return {
+        question: await balances_as_of(connection, *question[0], **question[1]._asdict())
+        for question in questions
+    }
 
 
 def _log_place(path: str, query: bytes) -> tuple[str, str | None, ContactId, str] | None:

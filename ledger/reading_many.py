@@ -16,12 +16,14 @@ from ledger.identity import DefinitionId, HolderId
 from ledger.reading import AccountBalance, balances
 
 BALANCES_OF_CONTACTS = """
-    -- What many contacts' accounts hold, and whether something is due that is not booked yet.
+    -- What many contacts' accounts hold, and whether something is due that is not booked yet. The
+    -- inner selects hide how many are asked about, or a statement for few would be planned anew
+    -- each time, which takes longer than answering it.
     -- Index: contact_pk, account_pk.
     select asked.place, account.holder_id, account.definition_id, account.available,
            account.pending, account.held, account.debt, account.next_due_at, instant.now,
            account.next_due_at <= instant.now as is_due
-    from unnest($1::smallint[], $2::uuid[]) with ordinality
+    from unnest((select $1::smallint[]), (select $2::uuid[])) with ordinality
         as asked (tenant_id, contact_id, place)
     join ledger.contact using (tenant_id, contact_id)
     join ledger.account using (holder_id)

@@ -23,6 +23,10 @@ class Clock:
         now: datetime = await connection.fetchval("select clock_timestamp()")
         return now
 
+    def own_time(self) -> datetime | None:
+        """What was passed in, if it was: for statements that else read the database's."""
+        return None if self._now is None else self._now()
+
     def here(self) -> datetime:
         """The instant by this process's own clock, where a question to the database is too dear.
 

@@ -21,12 +21,15 @@ from sync.engage.settings import PointsLogOptions
 
 POINTS_LOGS: Final = """
     -- The logs of many contacts, newest first, each as a JSON text; and whether something is due
-    -- that is not booked yet. Index: contact_pk, account_pk, transaction_pk.
+    -- that is not booked yet. The inner select hides how many are asked about, or a statement for
+    -- few would be planned anew each time, which takes longer than answering it.
+    -- Index: contact_pk, account_pk, transaction_pk.
     select asked.place, log.body, exists (
                select from ledger.account
-               where account.holder_id = contact.holder_id and account.next_due_at <= $3
+               where account.holder_id = contact.holder_id
+                 and account.next_due_at <= coalesce($3::timestamptz, clock_timestamp())
            ) as is_due
-    from unnest($2::uuid[]) with ordinality as asked (contact_id, place)
+    from unnest((select $2::uuid[])) with ordinality as asked (contact_id, place)
     join ledger.contact on contact.tenant_id = $1 and contact.contact_id = asked.contact_id
     cross join lateral (
         select string_agg(row.body, ',' order by row.effective_at desc, row.number desc) as body
@@ -61,9 +64,12 @@ async def points_logs(
     *,
     definition: DefinitionId | None,
     options: PointsLogOptions,
-    at: datetime,
+    at: datetime | None,
 ) -> dict[ContactId, bytes | None]:
-    """Each contact's log at an instant; `None` where something is due, so that it takes longer."""
+    """Each contact's log at an instant, by default now.
+
+    `None` where something is due, so that it takes longer.
+    """
     scales = [0] * max(catalogue.definitions, default=0)
     for one in catalogue.definitions.values():
         scales[one.id - 1] = min(one.scale, SCALE_MAX)

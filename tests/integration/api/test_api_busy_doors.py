@@ -111,6 +111,33 @@ async def test_a_balance_reads_the_same_both_ways(
     assert_same(await ways.ask("GET", f"/v1/contacts/{guid}/balances{query}", key=key))
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "effectiveAt=2026-01-01T00:00:00Z",
+        "effectiveAt=2999-01-01T00:00:00.5Z",
+        "recordedAt=2026-01-01T00%3A00%3A00Z",
+        "recordedAt=2999-01-01T00:00:00Z",
+        "recordedAt=2026-01-01T00:00:00Z&effectiveAt=2026-01-01T00:00:00%2B01:00",
+        "effectiveAt=2026-01-01T00:00:00+01:00",
+        "effectiveAt=2026-01-01",
+        "effectiveAt=",
+        "effectiveAt",
+        "effectiveat=2026-01-01T00:00:00Z",
+        "effectiveAt=2026-01-01T00:00:00Z&effectiveAt=2026-01-01T00:00:00Z",
+        "effectiveAt=2026-01-01T00:00:00Z&",
+        "effectiveAt=2026-01-01T00:00:00Z&definitionId=2",
+        "effectiveAt=2026-01-01T00:00:00Z%FF",
+        "effectiveAt=" + "2" * 300,
+    ],
+)
+async def test_a_balance_of_the_past_or_to_come_reads_the_same_both_ways(
+    ways: BothWays, key: str, query: str
+) -> None:
+    for guid in (str(CONTACT), GUIDS[3]):
+        assert_same(await ways.ask("GET", f"/v1/contacts/{guid}/balances?{query}", key=key))
+
+
 async def test_a_balance_without_a_key_or_with_too_small_a_one_is_refused_the_same(
     ways: BothWays, key: str
 ) -> None:
