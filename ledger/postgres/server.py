@@ -23,6 +23,7 @@ from ledger.postgres import binaries, postmaster
 from ledger.postgres.cluster import ensure_cluster, require_major
 from ledger.postgres.folder import PORT, DataFolder, prepared
 from ledger.postgres.locks import FileLock, is_free
+from ledger.postgres.memory import memory_of_machine
 from ledger.postgres.problems import EmbeddedServerError, StartAbandonedError
 from ledger.postgres.settings import (
     DATABASE,
@@ -136,7 +137,7 @@ class Server:
         programs = binaries.reachable(self._installed, folder.account, folder.identity)
         ensure_cluster(folder, programs, self._profile, alive, self._given_up)
         users = (folder.account.name, pwd.getpwuid(os.geteuid()).pw_name)
-        for file in configuration(self._profile, users):
+        for file in configuration(self._profile, memory_of_machine(), users):
             folder.give_file(folder.cluster, file.name, file.text)
         return postmaster.spawn(folder, programs, alive)
 

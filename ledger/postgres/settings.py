@@ -9,6 +9,8 @@ trusted: the server listens on a socket in a private folder only, and asks the k
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ledger.postgres.memory import memory_settings
+
 SUPERUSER_ROLE = "postgres"
 OWNER_ROLE = "pointmaster_owner"
 """Owns the schemas and migrates them."""
@@ -39,9 +41,8 @@ SETTINGS: dict[str, str] = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
-    # A small machine: two cores, a few gigabytes, one service.
-    "shared_buffers": "256MB",
-    "effective_cache_size": "1GB",
+    # A small machine: two cores, a few gigabytes, one service. How much it keeps in memory of its
+    # own is said by `memory`.
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
     "wal_buffers": "16MB",
@@ -96,15 +97,20 @@ class ConfigurationFile:
     text: str
 
 
-def configuration(profile: Profile, system_users: tuple[str, ...]) -> tuple[ConfigurationFile, ...]:
+def configuration(
+    profile: Profile, memory: int, system_users: tuple[str, ...]
+) -> tuple[ConfigurationFile, ...]:
     """The server's configuration.
 
     Args:
         profile: durable, or fast for tests.
+        memory: bytes that the machine has.
         system_users: names of the operating system's accounts that may connect, as any of the three
             roles.
     """
-    chosen = SETTINGS | (TESTS_SETTINGS if profile is Profile.TESTS else {})
+    chosen = SETTINGS | memory_settings(memory)
+    if profile is Profile.TESTS:
+        chosen |= TESTS_SETTINGS
     lines = [
         "# Written by Pointmaster before every start. Your own settings go into local.conf.",
         *(f"{name} = {value}" for name, value in chosen.items()),

@@ -9,12 +9,15 @@ from ledger.postgres import Profile
 from ledger.postgres.account import Account
 from ledger.postgres.connection import plain_dsn
 from ledger.postgres.locks import FileLock, is_free
+from ledger.postgres.memory import memory_of_machine, memory_settings
 from ledger.postgres.postmaster import PidFile, read_pid_file
 from ledger.postgres.settings import configuration
 
+GIBIBYTE = 2**30
+
 
 def files(profile: Profile, *users: str) -> dict[str, str]:
-    return {file.name: file.text for file in configuration(profile, users)}
+    return {file.name: file.text for file in configuration(profile, 2 * GIBIBYTE, users)}
 
 
 def test_only_the_tests_profile_does_not_wait_for_the_disk() -> None:
@@ -22,6 +25,35 @@ def test_only_the_tests_profile_does_not_wait_for_the_disk() -> None:
     assert "\nfsync = off\n" in files(Profile.TESTS, "someone")["postgresql.conf"]
     for profile in Profile:
         assert "\nlisten_addresses = ''\n" in files(profile, "someone")["postgresql.conf"]
+
+
+@pytest.mark.parametrize(
+    ("gibibytes", "buffers", "cached"),
+    [
+        (1, "256MB", "512MB"),
+        (2, "256MB", "1024MB"),
+        (16, "2048MB", "8192MB"),
+        (512, "8192MB", "262144MB"),
+    ],
+)
+def test_the_server_takes_an_eighth_of_the_memory_within_bounds(
+    gibibytes: int, buffers: str, cached: str
+) -> None:
+    found = memory_settings(gibibytes * GIBIBYTE)
+    assert found == {"shared_buffers": buffers, "effective_cache_size": cached}
+    assert "\nshared_buffers = 128MB\n" in files(Profile.TESTS)["postgresql.conf"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "known"), [("max\n", False), ("1048576\n", True), ("9223372036854771712\n", False)]
+)
+def test_a_container_may_have_less_memory_than_the_machine(
+    tmp_path: Path, limit: str, *, known: bool
+) -> None:
+    (tmp_path / "limit").write_text(limit)
+    whole = memory_of_machine(())
+    found = memory_of_machine((tmp_path / "none", tmp_path / "limit"))
+    assert found == (1048576 if known else whole)
 
 
 def test_nobody_is_trusted() -> None:
