@@ -9,7 +9,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.asking import ask, request_bytes
-from benchmarks.filling import EACH, SPAN_DAYS, contact, filled
+from benchmarks.filling import EACH, SPAN_DAYS, contact, filled, warm
 from benchmarks.ground import Ground
 from benchmarks.result import Goal, Latency, Result, Rounds
 from benchmarks.serving import service
@@ -21,6 +21,7 @@ async def measure(ground: Ground) -> list[Result]:
     """Ask it."""
     contacts, count = ground.size(500_000, 5_000), ground.size(1_000, 300)
     database = await filled(ground, contacts, EACH)
+    await warm(database)
     rounds = Rounds()
     waits: list[float] = []
     now = datetime.now(UTC)

@@ -244,7 +244,10 @@ async def _take_away_indexes(connection: Connection) -> Sequence[str]:
 
 WARM: Final = (
     "select count(*) from ledger.transaction where net <> 0",
+    "select count(*) from ledger.transfer where amount <> 0",
     "set enable_seqscan = off",
+    "select count(holder_id) from ledger.transfer where holder_id > md5('')::uuid",
+    "select count(holder_id) from ledger.transfer where holder_id <= md5('')::uuid",
     "select count(holder_id) from ledger.transaction where holder_id > md5('')::uuid",
     "select count(holder_id) from ledger.transaction where holder_id <= md5('')::uuid",
     "select count(available) from ledger.account where holder_id >= '{}'",
