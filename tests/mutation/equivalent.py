@@ -8,6 +8,15 @@ from typing import Final
 _ONLY_SAVES_LOOKING = "where nothing is due by then, looking finds nothing"
 _NEVER_ZERO = "an amount is never zero"
 _TOO_EARLY = "what is looked for too early is not found, and looked for again"
+_THE_SAME_INSTANT = "of two that are the same instant, either is it"
+_NEVER_BOOKED = "a draft that is thrown away needs no name or number"
+_CONVERTED_AGAIN = "converting an instant once more makes the same of it"
+_WHOLE_POINTS = (
+    "ledger.amounts: if len(text) <= _PLAIN_DIGITS and text.isascii() and text.isdecimal()"
+    ' and text[0] != "0":'
+)
+_THE_LONG_WAY = "the long way comes to the same"
+_TOO_LARGE_ANYWAY = "what has more digits is too large, or has too many decimals, anyway"
 _NOTHING_MORE = "where nothing is short, nothing more is taken"
 _DUE_LAST = "ledger.explaining: return True, movement.effective_at, False, movement.holder, 0"
 _THE_SAME_FOR_ALL = "it is the same for all that is due and not booked"
@@ -40,6 +49,34 @@ EQUIVALENT: Final[dict[str, str]] = {
     ),
     f"{_DUE_LAST}  [False to True]": _THE_SAME_FOR_ALL,
     f"{_DUE_LAST}  [0 to 1]": _THE_SAME_FOR_ALL,
+    "ledger.lots: if account.debt == 0:  [if False]": _NOTHING_MORE,
+    "ledger.lots: return"
+    " [first, *sorted({when for when, _ in lot.movements or () if when > first})]"
+    "  [when > first: Gt to GtE]": "an instant looked at twice gives nothing the second time",
+    "ledger.due: if at is not None and (soonest is None or at < soonest):"
+    "  [at < soonest: Lt to LtE]": _THE_SAME_INSTANT,
+    "ledger.due: if at is not None and hold.ended_by is None and (soonest is None or at < soonest):"
+    "  [at < soonest: Lt to LtE]": _THE_SAME_INSTANT,
+    "ledger.due: return drafts.setdefault((kind, at, hold), Draft(account, 0, 0))  [0 to 1]": (
+        _NEVER_BOOKED
+    ),
+    "ledger.draft: _UNNAMED: Final = UUID(int=0)  [0 to 1]": _NEVER_BOOKED,
+    "ledger.chain: effective_at if transaction.recorded_at is at else"
+    " _instant(transaction.recorded_at),  [if False]": _CONVERTED_AGAIN,
+    "ledger.chain: instant = effective_at if when is at else _instant(when)  [if False]": (
+        _CONVERTED_AGAIN
+    ),
+    "ledger.chain: begins = effective_at if valid_from is at else _instant(valid_from)"
+    "  [if False]": _CONVERTED_AGAIN,
+    f"{_WHOLE_POINTS}  [if False]": _THE_LONG_WAY,
+    f"{_WHOLE_POINTS}  [len(text) <= _PLAIN_DIGITS: LtE to Lt]": _THE_LONG_WAY,
+    "ledger.amounts: _DIGITS_MAX = 24  [24 to 25]": _TOO_LARGE_ANYWAY,
+    "ledger.amounts: matched = _PLAIN_NUMBER.match(text) if len(text) <= _DIGITS_MAX else None"
+    "  [if True]": _TOO_LARGE_ANYWAY,
+    "ledger.amounts: if scale == 0:  [if False]": _THE_LONG_WAY,
+    "ledger.identity: return next(uuid7_stream(moment, randomness[:10]))  [10 to 11]": (
+        "ten bytes make one, and what is left makes none"
+    ),
     "ledger.book: if due != account.next_due_at:  [if True]": (
         "an account that something was booked on is stored anyway"
     ),

@@ -71,6 +71,8 @@ def test_an_amount_is_read_in_minor_units(text: str, scale: int, minor: int) -> 
         ("-1000000000000001", 0, "amount_too_large"),
         ("100000000000.0001", 4, "amount_too_large"),
         ("9" * 24, 0, "amount_too_large"),
+        ("9" * 12, 4, "amount_too_large"),
+        ("1.1." + "1" * 30, 4, "amount_not_plain"),
         ("9" * 25, 0, "amount_too_large"),
         ("9" * 100_000, 0, "amount_too_large"),
         ("1." + "0" * 100_000, 4, "amount_beyond_scale"),

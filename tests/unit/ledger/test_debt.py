@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ledger.kinds import LedgerAccount
 from tests.bookkeeping.paper import NotBookedError, Paper
-from tests.bookkeeping.words import moved, said, taken
+from tests.bookkeeping.words import MOMENT, moved, said, taken, when
 
 
 def test_debt_is_taken_on_only_where_it_is_allowed() -> None:
@@ -93,6 +93,33 @@ def test_points_that_lapsed_before_the_debt_arose_do_not_repay_it() -> None:
         "10 January: 80 available to expired",
     ]
     assert member.balance == "50 debt"
+
+
+def test_points_that_end_when_the_debt_arises_do_not_repay_it() -> None:
+    member = Paper(today="10 January")
+    member.redeem(50, allow_debt=True)
+    member.today("20 January")
+    member.earn(f"80 until {said(when('10 January') + MOMENT)}", on="5 January")
+    assert member.balance == "nothing"
+    member.today("21 January")
+    member.redeem(1, allow_debt=True)
+    member.earn("80 until 21 January", on="20 January")
+    assert member.balance == "1 debt"
+
+
+def test_a_late_debt_of_a_single_point_is_repaid_too() -> None:
+    member = Paper()
+    member.today("5 January")
+    member.earn(10)
+    late = member.redeem(1, on="2 January", allow_debt=True)
+    assert moved(late.transfers) == [
+        "2 January: 1 debt to redeemed",
+        "5 January: 1 available to debt",
+    ]
+    member.earn(1)
+    member.today("6 January")
+    member.redeem(12, on="4 January", allow_debt=True)
+    assert member.balance == "2 debt"
 
 
 def test_points_that_were_valid_when_the_debt_arose_repay_it_although_they_have_lapsed() -> None:

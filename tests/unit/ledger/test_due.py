@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.due import due_drafts, with_due
 from ledger.facts import Transaction, Transfer
 from ledger.kinds import Kind, LedgerAccount
-from tests.bookkeeping.paper import Paper
-from tests.bookkeeping.words import MOMENT, moved, said, when
+from tests.bookkeeping.paper import MEMBER, Paper
+from tests.bookkeeping.words import MOMENT, holding, moved, said, when
 
 
 def told(member: Paper, since: int = 0) -> list[Transaction]:
@@ -137,6 +138,59 @@ def test_an_account_knows_when_its_balance_will_change_by_itself(
         member.earn(lot)
     due = member.account.next_due_at
     assert ("never" if due is None else said(due)) == next_due
+
+
+def test_open_holds_are_waited_for_and_those_that_ended_are_not() -> None:
+    member = Paper()
+    member.earn("100 until 1 March")
+    for end in ("20 January", "10 January", "30 January"):
+        member.book_it(member.till.hold(MEMBER, 10, key=f"until {end}", until=end))
+    member.book_it(member.till.hold(MEMBER, 10))
+    assert member.account.next_due_at == when("10 January")
+    member.book_it(member.till.release(MEMBER, of="until 10 January"))
+    assert member.account.next_due_at == when("20 January")
+    member.sweep("20 January")
+    assert member.account.next_due_at == when("30 January")
+    member.sweep("30 January")
+    assert member.account.next_due_at == when("1 March")
+
+
+@pytest.mark.parametrize(
+    ("day", "balance", "next_due"),
+    [
+        ("9 January", "50 available, 100 pending, 20 held", "10 January"),
+        ("10 January", "150 available, 20 held", "15 January"),
+        ("15 January", "170 available", "1 March"),
+        ("1 March", "100 available", "1 June"),
+        ("1 June", "nothing", "never"),
+    ],
+)
+def test_what_stands_with_all_that_is_due_and_what_comes_next(
+    day: str, balance: str, next_due: str
+) -> None:
+    member = Paper()
+    member.earn("70 until 1 March")
+    member.earn("100 from 10 January until 1 June")
+    member.book_it(member.till.hold(MEMBER, 20, until="15 January"))
+    found, due = with_due(member.account, when(day))
+    assert holding(found) == balance
+    assert ("never" if due is None else said(due)) == next_due
+
+
+def test_due_drafts_come_in_the_order_of_time_one_a_kind_and_instant_and_hold() -> None:
+    member = Paper()
+    member.earn("70 until 15 January")
+    member.earn("100 from 15 January until 1 June")
+    for amount in (20, 10):
+        member.book_it(member.till.hold(MEMBER, amount, until="15 January"))
+    found = due_drafts(member.account, when("1 June"))
+    assert [(kind.word, said(at), moved(draft.transfers)[0]) for kind, at, draft in found] == [
+        ("timeout", "15 January", "15 January: 20 held to available"),
+        ("timeout", "15 January", "15 January: 10 held to available"),
+        ("activation", "15 January", "15 January: 100 pending to available"),
+        ("expiry", "15 January", "15 January: 40 available to expired"),
+        ("expiry", "1 June", "1 June: 100 available to expired"),
+    ]
 
 
 def test_a_lot_spent_to_the_end_is_not_waited_for() -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.identity import TenantId, key_hash, uuid7, uuid7_stream
+from ledger.identity import TenantId, contact_id, key_hash, uuid7, uuid7_stream
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -67,3 +67,8 @@ def test_a_stored_key_is_found_by_every_later_version() -> None:
 @given(st.text(max_size=50), st.text(max_size=50))
 def test_different_keys_have_different_hashes(one: str, other: str) -> None:
     assert (key_hash(TenantId(1), one) == key_hash(TenantId(1), other)) == (one == other)
+
+
+def test_a_contact_is_the_same_in_the_driver_s_kind() -> None:
+    written = UUID("1dfe06cd-a1be-4423-8ed4-afd900d998aa")
+    assert contact_id(written) == written

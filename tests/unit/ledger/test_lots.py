@@ -7,11 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.amounts import Points
+from ledger.draft import Draft
+from ledger.facts import Allocation
 from ledger.identity import DefinitionId
-from ledger.lots import consume, consumption_order, headroom, is_valid, spendable
+from ledger.kinds import LedgerAccount
+from ledger.lots import (
+    consume,
+    consumption_order,
+    headroom,
+    is_valid,
+    lapsed_by,
+    spendable,
+    take,
+)
 from ledger.state import AccountState, LotState
 from tests.bookkeeping.paper import NotBookedError, Paper
-from tests.bookkeeping.words import MOMENT, moved, taken, term, when
+from tests.bookkeeping.words import MOMENT, moved, said, taken, term, when
 
 DEFINITION = DefinitionId(1)
 
@@ -177,3 +188,37 @@ def test_pending_and_lapsed_points_cannot_be_spent() -> None:
     member.today("1 February")
     member.redeem(100)
     assert member.lots == "none"
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "loaded", "lapsed"),
+    [
+        ("100 until 1 March", "1 March", True, 70),
+        ("100 until 1 March", said(when("1 March") - MOMENT), True, 0),
+        ("100", "1 March 2999", True, 0),
+        # where movements are not loaded nothing happened since: what lapsed is what is stored
+        ("100 until 1 March", "1 March", False, 55),
+        ("100 until 1 March", "28 February", False, 0),
+    ],
+)
+def test_what_of_a_lot_had_lapsed_by_an_instant(
+    text: str, at: str, lapsed: int, *, loaded: bool
+) -> None:
+    one = lot(text, movements=[("20 January", -30)] if loaded else None)
+    one.lapsed = Points(55)
+    assert lapsed_by(one, when(at)) == lapsed
+
+
+def test_activations_taken_back_are_told_in_the_order_of_time() -> None:
+    member = Paper()
+    member.earn("50 from 20 January")
+    member.earn("50 from 10 January")
+    member.sweep("25 January")
+    draft = Draft(member.account, 9, 9)
+    takes = (Allocation(1, Points(5)), Allocation(2, Points(7)))
+    take(draft, takes, when("5 January"), LedgerAccount.ISSUED)
+    assert moved(draft.transfers) == [
+        "5 January: 12 pending to issued",
+        "10 January: 7 available to pending",
+        "20 January: 5 available to pending",
+    ]

