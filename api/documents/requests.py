@@ -44,6 +44,17 @@ MemberNumber = Annotated[
 ]
 
 
+OtherMemberNumber = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MEMBER_NUMBER_LENGTH_MAX,
+        description="The other contact by its member number, instead of by `contactId`.",
+        extra_json_schema={"pattern": "^[^\\u0000-\\u001f\\u007f]*$"},
+    ),
+]
+
+
 class ReversesDocument(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
 ):
@@ -58,10 +69,11 @@ class ToDocument(
 ):
     """Where points are moved: to another contact, to another definition, or both.
 
-    What is left out stays as it is.
+    What is left out stays as it is. The contact is named by its id or by its number, not by both.
     """
 
     contact_id: Guid | UnsetType = UNSET
+    member_number: OtherMemberNumber | UnsetType = UNSET
     definition_id: DefinitionNumber | UnsetType = UNSET
 
 

@@ -43,12 +43,18 @@ CHECKS: Final[dict[str, Check]] = {
 NAME_LENGTH_MAX: Final = 100
 """Characters of an unknown field's name that are repeated in the answer."""
 
+SAID_TWICE: Final = "can't be given together with contactId, which says it already"
+
 NESTED_CHECKS: Final[dict[str, dict[str, Check]]] = {
     "reverses": {
         "transactionId": checks.guid,
         "idempotencyKey": checks.text(KEY_LENGTH_MAX),
     },
-    "to": {"contactId": checks.guid, "definitionId": checks.whole_number},
+    "to": {
+        "contactId": checks.guid,
+        "memberNumber": checks.text(MEMBER_NUMBER_LENGTH_MAX),
+        "definitionId": checks.whole_number,
+    },
 }
 """The fields that are objects, with what is in them."""
 
@@ -132,14 +138,15 @@ def _explain_nested(field: str, value: object) -> Iterator[FieldError]:
     elif field == "reverses" and len(named) > 1:
         message = f"needs either {' or '.join(known)}"
         yield FieldError(field, FieldCode.NOT_TOGETHER, message)
+    elif "contactId" in value and "memberNumber" in value:
+        yield FieldError(f"{field}.memberNumber", FieldCode.NOT_TOGETHER, SAID_TWICE)
 
 
 def _explain_contact(members: Members) -> Iterator[FieldError]:
     if "contactId" not in members and "memberNumber" not in members:
         yield FieldError("contactId", FieldCode.MISSING, "is missing, and so is memberNumber")
     elif "contactId" in members and "memberNumber" in members:
-        message = "can't be given together with contactId, which says it already"
-        yield FieldError("memberNumber", FieldCode.NOT_TOGETHER, message)
+        yield FieldError("memberNumber", FieldCode.NOT_TOGETHER, SAID_TWICE)
 
 
 def _explain_parts(members: Members) -> Iterator[FieldError]:

@@ -76,6 +76,35 @@ async def test_points_are_booked_for_whoever_has_the_number(house: House, engage
     assert found.json() == {"contactId": str(house.contact), "memberNumber": number}
 
 
+async def test_points_are_moved_between_whoever_have_the_numbers(
+    house: House, engage: Sandbox
+) -> None:
+    friend = replace(house, contact=uuid4())
+    giver, taker = member(engage, house.contact), member(engage, friend.contact)
+    await house.booked("earn", amount=100)
+    by_id = house.asks("move", to={"memberNumber": taker}, amount=10)
+    by_number = asks(house, giver, "move", to={"memberNumber": taker, "definitionId": 1}, amount=20)
+    for asked in (by_id, by_number):
+        moved = await house.http.post("/v1/transactions", json=asked)
+        assert moved.status_code == 201, moved.text
+        assert moved.json()["contactId"] == str(house.contact)
+    assert (await house.available(), await friend.available()) == (70, 30)
+    nobody = house.asks("move", to={"memberNumber": "nobody-has-it"}, amount=1)
+    response = await house.http.post("/v1/transactions", json=nobody)
+    assert found_errors(problem(response)) == [("to.memberNumber", "member_unknown")]
+    assert problem(response)["detail"].startswith("to.memberNumber ")
+    # What is booked is answered by its key, though nobody can be asked any more.
+    engage.fault({"kind": "error-before", "path": "*/contacts/id"})
+    async with house.service.pool.acquire() as connection:
+        await connection.execute("delete from engage.member")
+    items = [by_id, by_number, by_number | {"idempotencyKey": "another"}]
+    batch = await house.http.post("/v1/transactions/batch", json={"transactions": items})
+    outcomes = batch.json()["outcomes"]
+    assert [one["status"] for one in outcomes] == ["replayed", "replayed", "refused"]
+    assert outcomes[2]["problem"]["code"] == "members_unavailable"
+    assert (await house.available(), await friend.available()) == (70, 30)
+
+
 async def test_nobody_and_several_are_refused_with_their_codes(
     house: House, engage: Sandbox
 ) -> None:

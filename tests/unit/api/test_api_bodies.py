@@ -227,6 +227,19 @@ def test_one_of_each_kind_can_be_read(kind: str) -> None:
         (of_kind("move", to=OTHER, amount=1), [("to", "wrong_type")]),
         (of_kind("move", to={"contactId": 7}, amount=1), [("to.contactId", "wrong_type")]),
         (of_kind("move", to={"definitionId": 0}, amount=1), [("to.definitionId", "out_of_range")]),
+        (of_kind("move", to={"memberNumber": 7}, amount=1), [("to.memberNumber", "wrong_type")]),
+        (
+            of_kind("move", to={"contactId": OTHER, "memberNumber": "10042"}, amount=1),
+            [("to.memberNumber", "not_together")],
+        ),
+        (
+            of_kind(
+                "move",
+                to={"contactId": OTHER, "memberNumber": "10042", "definitionId": 2},
+                amount=1,
+            ),
+            [("to.memberNumber", "not_together")],
+        ),
         (
             of_kind("move", to={"contact": OTHER}, amount=1),
             [("to.contact", "unknown"), ("to", "missing")],
@@ -350,6 +363,9 @@ VALUES = st.one_of(
             {"idempotencyKey": "k"},
             {"idempotencyKey": "k", "transactionId": EARN["contactId"]},
             {"contactId": EARN["contactId"]},
+            {"memberNumber": "10042"},
+            {"memberNumber": "10042", "contactId": EARN["contactId"]},
+            {"memberNumber": "10042", "definitionId": 1},
             {"definitionId": 1},
             {"contactId": str(NIL), "definitionId": 0},
             {},
