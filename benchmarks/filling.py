@@ -150,6 +150,7 @@ STORE: Final = (
 )
 
 ROLL_UP: Final = """
+    -- In the order in which they were recorded, as batches append them.
     insert into ledger.rollup (definition_id, account, effective_hour, recorded_hour, amount)
     select definition_id, account, date_trunc('hour', effective_at),
            date_trunc('hour', recorded_at), sum(amount)
@@ -159,7 +160,7 @@ ROLL_UP: Final = """
         union all
         select definition_id, credit, effective_at, recorded_at, amount from ledger.transfer
     ) as side
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4 order by 4, 3, 1, 2
 """
 
 FINISH: Final = (
