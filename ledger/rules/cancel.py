@@ -8,7 +8,7 @@ Debt that was repaid meanwhile has been paid with other points: it comes back as
 
 from ledger.amounts import Points
 from ledger.draft import Draft
-from ledger.due import follow, settle
+from ledger.due import follow
 from ledger.facts import Allocation, Origin, total
 from ledger.kinds import Kind, LedgerAccount
 from ledger.requests import Cancel
@@ -35,9 +35,9 @@ def cancel(draft: Draft, request: Cancel, original: Original, moment: Moment) ->
         follow(draft, parts, at)
     anew = Points(owed_back - repaid)
     if anew:
+        # Where some of it had been repaid, nothing is owed any more: there is nothing to settle.
         valid_to = moment.definition.valid_to(at, at)
-        lot = draft.issue(LedgerAccount.REDEEMED, anew, at, at, valid_to)
-        settle(draft, lot, anew, at)
+        draft.issue(LedgerAccount.REDEEMED, anew, at, at, valid_to)
     return asked
 
 

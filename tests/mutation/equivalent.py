@@ -77,6 +77,8 @@ EQUIVALENT: Final[dict[str, str]] = {
     "ledger.identity: return next(uuid7_stream(moment, randomness[:10]))  [10 to 11]": (
         "ten bytes make one, and what is left makes none"
     ),
+    "ledger.rules.returns: if request.part is not None and request.whole is not None:"
+    "  [request.part is not None and request.whole is not None: or]": "they go together",
     "ledger.book: if due != account.next_due_at:  [if True]": (
         "an account that something was booked on is stored anyway"
     ),

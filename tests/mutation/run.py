@@ -49,7 +49,7 @@ UNIT_TESTS: Final = tuple(map(str, sorted((TESTS / "unit" / "ledger").glob("test
 EXAMPLES: Final = str(TESTS / "simulation" / "test_worked_examples.py")
 HISTORIES: Final = str(TESTS / "simulation" / "test_histories.py")
 
-WITHOUT_DATABASE: Final = ("-m", "not soak", "-k", "not stored and not in_the_model")
+WITHOUT_DATABASE: Final = ("-m", "not soak and not database", "-k", "not in_the_model")
 """Nor what asks the model alone."""
 
 QUIETLY: Final = ("-q", "-x", "--no-header", "-p", "no:cacheprovider", "--timeout=0")

@@ -59,7 +59,7 @@ def test_the_same_key_of_two_tenants_is_two_keys() -> None:
     assert key_hash(TenantId(1), "1 order") != key_hash(TenantId(11), " order")
 
 
-def test_a_stored_key_is_found_by_every_later_version() -> None:
+def test_a_key_that_was_booked_is_found_by_every_later_version() -> None:
     # Written down once: whoever changes the form loses every key that was ever booked.
     assert key_hash(TenantId(1), "order 7") == UUID("6a40c649-d407-1e2b-12cf-b2b8cc826a6d")
 

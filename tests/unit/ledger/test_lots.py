@@ -191,20 +191,23 @@ def test_pending_and_lapsed_points_cannot_be_spent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "at", "loaded", "lapsed"),
+    ("text", "movements", "at", "lapsed"),
     [
-        ("100 until 1 March", "1 March", True, 70),
-        ("100 until 1 March", said(when("1 March") - MOMENT), True, 0),
-        ("100", "1 March 2999", True, 0),
-        # where movements are not loaded nothing happened since: what lapsed is what is stored
-        ("100 until 1 March", "1 March", False, 55),
-        ("100 until 1 March", "28 February", False, 0),
+        ("100 until 1 March", [("20 January", -30)], "1 March", 70),
+        ("100 until 1 March", [("20 January", -30)], said(when("1 March") - MOMENT), 0),
+        ("100", [("20 January", -30)], "1 March 2999", 0),
+        # what a hold gave back when all was over, at that very instant too
+        ("100 until 1 March", [("20 January", -30), ("5 March", 30)], "4 March", 70),
+        ("100 until 1 March", [("20 January", -30), ("5 March", 30)], "5 March", 100),
+        # where movements are not loaded nothing happened since: what lapsed is what is kept
+        ("100 until 1 March", None, "1 March", 55),
+        ("100 until 1 March", None, "28 February", 0),
     ],
 )
 def test_what_of_a_lot_had_lapsed_by_an_instant(
-    text: str, at: str, lapsed: int, *, loaded: bool
+    text: str, movements: list[tuple[str, int]] | None, at: str, lapsed: int
 ) -> None:
-    one = lot(text, movements=[("20 January", -30)] if loaded else None)
+    one = lot(text, movements=movements)
     one.lapsed = Points(55)
     assert lapsed_by(one, when(at)) == lapsed
 

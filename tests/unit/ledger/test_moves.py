@@ -196,3 +196,16 @@ def test_what_is_owed_stays_where_it_is_when_points_that_lapsed_since_are_moved_
     gave, took = (entry.transaction for entry in booked(sheet, "13 January", late))
     assert (gave.amount, took.amount) == (30, 30)
     assert (holding(gave.after), holding(took.after)) == ("20 debt", "nothing")
+
+
+def test_what_went_is_waited_for_where_it_went_to() -> None:
+    sheet = Sheet(CONTACTS, [definition()], when("1 January"))
+    booked(sheet, "1 January", TILL.earn(GIVER, "50 until 1 March"))
+    booked(sheet, "1 January", TILL.earn(GIVER, "50 until 1 April"))
+    for amount, left, gone in ((60, "1 April", "1 March"), (None, None, "1 March")):
+        booked(sheet, "2 January", TILL.move(GIVER, amount, to=FRIEND))
+        giver, friend = (
+            sheet.book.holders[TENANT, contact].account(DEFINITION) for contact in (GIVER, FRIEND)
+        )
+        assert giver.next_due_at == (None if left is None else when(left))
+        assert friend.next_due_at == when(gone)

@@ -7,7 +7,7 @@ from tests.bookkeeping.paper import DEFINITION, MEMBER, Paper
 from tests.bookkeeping.words import when
 
 
-def stored(member: Paper) -> Paper:
+def reloaded(member: Paper) -> Paper:
     """The member as loaded again: nothing changed, nothing new."""
     account = member.account
     account.changed = account.is_new = False
@@ -28,7 +28,7 @@ def marked(member: Paper) -> tuple[list[int], list[int]]:
     )
 
 
-def test_what_is_new_is_to_be_stored_and_inserted() -> None:
+def test_what_is_new_is_to_be_written_and_inserted() -> None:
     member = Paper()
     member.earn(100)
     member.book_it(member.till.hold(MEMBER, 30))
@@ -38,22 +38,22 @@ def test_what_is_new_is_to_be_stored_and_inserted() -> None:
     assert [one.is_new for one in member.account.holds.values()] == [True]
 
 
-def test_of_what_was_there_only_what_changed_is_to_be_stored() -> None:
+def test_of_what_was_there_only_what_changed_is_to_be_written() -> None:
     member = Paper()
     member.earn("100 until 1 March")
     member.earn("100 until 1 April", key="second")
     member.earn("100 from 1 February")
-    stored(member).redeem(30)
+    reloaded(member).redeem(30)
     assert marked(member) == ([1], [])
-    held = stored(member).book_it(member.till.hold(MEMBER, 90))
+    held = reloaded(member).book_it(member.till.hold(MEMBER, 90))
     assert marked(member) == ([1, 2], [held.number])
-    stored(member).book_it(member.till.release(MEMBER, of=held.id))
+    reloaded(member).book_it(member.till.release(MEMBER, of=held.id))
     assert marked(member) == ([1, 2], [held.number])
-    stored(member).book_it(member.till.extend(MEMBER, of="second", end="1 May"))
+    reloaded(member).book_it(member.till.extend(MEMBER, of="second", end="1 May"))
     assert marked(member) == ([2], [])
-    stored(member).sweep("1 February")
+    reloaded(member).sweep("1 February")
     assert marked(member) == ([3], [])
-    stored(member).sweep("2 February")
+    reloaded(member).sweep("2 February")
     assert not member.account.changed
 
 
@@ -69,17 +69,17 @@ def test_a_lot_s_movements_are_kept_expiry_apart() -> None:
     assert lot.term == 0
 
 
-def test_an_account_that_something_is_told_of_is_to_be_stored() -> None:
+def test_an_account_that_something_is_told_of_is_to_be_written() -> None:
     member = Paper()
     member.earn(1, key="purchase")
-    returned = stored(member).give_back(part=1, whole=2)
+    returned = reloaded(member).give_back(part=1, whole=2)
     assert (returned.transfers, member.account.changed) == ((), True)
 
 
 def test_what_was_looked_for_too_early_is_looked_for_again_when_it_comes() -> None:
     member = Paper()
     member.earn("100 until 1 March")
-    stored(member).account.next_due_at = when("5 January")
+    reloaded(member).account.next_due_at = when("5 January")
     member.sweep("5 January")
     assert len(member.entries) == 1
     assert (member.account.changed, member.account.next_due_at) == (True, when("1 March"))
@@ -88,7 +88,7 @@ def test_what_was_looked_for_too_early_is_looked_for_again_when_it_comes() -> No
 def test_what_lots_that_are_not_loaded_will_do_is_still_expected() -> None:
     member = Paper()
     member.earn("10 until 1 March")
-    account = stored(member).account
+    account = reloaded(member).account
     # As an earn finds it: it needs to know none of the lots.
     account.complete = False
     account.lots.clear()
@@ -106,7 +106,7 @@ def test_what_lots_that_are_not_loaded_will_do_is_still_expected() -> None:
 def test_where_nothing_was_expected_what_is_new_is() -> None:
     member = Paper()
     member.earn(10)
-    account = stored(member).account
+    account = reloaded(member).account
     account.complete = False
     account.lots.clear()
     member.earn(20)
@@ -115,10 +115,10 @@ def test_where_nothing_was_expected_what_is_new_is() -> None:
     assert account.next_due_at == when("1 February")
 
 
-def test_an_account_that_was_stored_can_be_closed() -> None:
+def test_an_account_that_was_kept_can_be_closed() -> None:
     member = Paper()
     member.earn(10)
-    assert stored(member).book_it(member.till.close(MEMBER)).amount == 10
+    assert reloaded(member).book_it(member.till.close(MEMBER)).amount == 10
 
 
 def test_what_only_changes_its_bucket_is_no_movement_of_the_lot() -> None:
