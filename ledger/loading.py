@@ -51,9 +51,16 @@ LOAD_ACCOUNTS = """
 """
 
 LOAD_KEYS = """
-    -- Which keys are in the books already; the clock is read here, after the locks are held.
-    select clock_timestamp() as now, idempotency.*, holder.salt
-    from (select) as always
+    -- Which keys are in the books already, and up to where tenants have closed them; the clock is
+    -- read here, after the locks are held. Index: idempotency_pk, holder_pk.
+    select clock_timestamp() as now, periods.tenants, periods.closings, idempotency.*, holder.salt
+    from (
+        select array_agg(tenant_id) as tenants, array_agg(closed_until) as closings
+        from (
+            select tenant_id, max(closed_until) as closed_until from ledger.period
+            where tenant_id = any($2::smallint[]) group by tenant_id
+        ) as closed
+    ) as periods
     left join ledger.idempotency on key_hash = any($1::uuid[])
     left join ledger.holder on holder.id = idempotency.holder_id
 """
@@ -157,14 +164,18 @@ def _random_uuid() -> UUID:
 
 async def load_keys(
     connection: Connection, requests: Sequence[Request], keys: Sequence[UUID]
-) -> tuple[datetime, dict[UUID, Known]]:
-    """The database's clock, and which keys of a batch (`keys`, and those referred to) are known."""
+) -> tuple[datetime, dict[TenantId, datetime], dict[UUID, Known]]:
+    """The database's clock, up to where the tenants have closed their books, and known keys.
+
+    Of the keys of a batch (`keys`) and those it refers to. To be asked under the periods' locks.
+    """
+    tenants = {request.tenant for request in requests}
     wanted = set(keys)
     for request in requests:
         referred = refers_to(request)
         if referred is not None and referred.idempotency_key is not None:
             wanted.add(key_hash(request.tenant, referred.idempotency_key))
-    rows = await connection.fetch(LOAD_KEYS, list(wanted))
+    rows = await connection.fetch(LOAD_KEYS, list(wanted), list(tenants))
     known = {
         row["key_hash"]: Known(
             HolderId(row["holder_id"]), row["number"], row["fingerprint"], row["salt"]
@@ -172,7 +183,8 @@ async def load_keys(
         for row in rows
         if row["key_hash"] is not None
     }
-    return rows[0]["now"], known
+    closed = zip(rows[0]["tenants"] or (), rows[0]["closings"] or (), strict=True)
+    return rows[0]["now"], dict(closed), known
 
 
 async def load_accounts(

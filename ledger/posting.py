@@ -27,7 +27,7 @@ from ledger.loading import (
 from ledger.originals import load_originals
 from ledger.outbox import Outbox
 from ledger.outcomes import Booked, Code, Outcome, Refused, Replayed
-from ledger.periods import PeriodError, close_until, closed_until, own_period, share_periods
+from ledger.periods import PeriodError, close_until, own_period, share_periods
 from ledger.requests import Move, Request, needs_lots
 from ledger.state import AccountState, HolderState
 from ledger.storing import ContactRacedError, KeyRacedError, store
@@ -195,9 +195,8 @@ class Books:
         holders = await lock_holders(connection, dict.fromkeys(contact for contact, _, _ in named))
         by_id = {holder.id: holder for holder in holders.values()}
         keys = [key_hash(request.tenant, request.idempotency_key) for request in requests]
-        now, known = await load_keys(connection, requests, keys)
+        now, closed, known = await load_keys(connection, requests, keys)
         now = self._clock() if self._clock else now
-        closed = await closed_until(connection, tenants)
         touched = [(holders[contact], one, request) for contact, one, request in named]
         await load_accounts(connection, [(holder, one) for holder, one, _ in touched])
         reach = reach_of(

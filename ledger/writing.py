@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 from ledger.connection import Connection
 from ledger.literals import LITERALS
 
-TOGETHER_MAX: Final = 32
+TOGETHER_MAX: Final = 128
 """The most rows of a part that goes together with others."""
 
 Rows = Sequence[Sequence[object]]
