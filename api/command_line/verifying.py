@@ -17,7 +17,7 @@ import click
 import msgspec
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from api.command_line.context import ASIDE, OUT, Opened, Told, opened, run
 from api.configuration import Configuration
@@ -226,7 +226,8 @@ def _keep(path: Path, place: Place) -> None:
 
 
 def _table(findings: list[Finding]) -> Table:
-    table = Table("rule", "where", "what")
+    where = Column("where", width=len("cb3c380d-2418-42f1-928a-c3f11db3baa1,"), overflow="fold")
+    table = Table("rule", where, "what")
     for finding in findings:
         rule = f"{finding.rule} (warning)" if finding.is_warning else str(finding.rule)
         table.add_row(rule, escape(finding.place), escape(finding.message))

@@ -233,6 +233,24 @@ async def test_every_tampering_is_found_and_named(kept: Desk, superuser: Connect
     assert await kept.findings() == []
 
 
+async def test_what_went_astray_is_named_where_it_did_and_not_ever_after(
+    kept: Desk, superuser: Connection
+) -> None:
+    one = await kept.holder_of(ONE)
+    for number, more in ((3, 1), (7, 2)):
+        await superuser.execute(
+            "update ledger.transfer set amount = amount + $3 where holder_id = $1 and number = $2",
+            one,
+            number,
+            more,
+        )
+    left = [said for said in await kept.findings() if " left " in said and "can't be" not in said]
+    assert [said.partition(" left ")[0] for said in left] == [
+        f"rule 3: holder {one}, transaction 3",
+        f"rule 3: holder {one}, transaction 7",
+    ]
+
+
 @pytest.mark.parametrize(
     "sleep",
     [
