@@ -21,7 +21,7 @@ async def measure(ground: Ground) -> list[Result]:
     """Ask it."""
     contacts, count = ground.size(500_000, 5_000), ground.size(1_000, 300)
     database = await filled(ground, contacts, EACH)
-    await warm(database)
+    await warm(database, "transfer", "holder", "account", "contact")
     rounds = Rounds()
     waits: list[float] = []
     now = datetime.now(UTC)

@@ -15,7 +15,10 @@ GOAL_STATEMENT: Final = 1.2
 GOAL_NOTHING: Final = 0.45
 
 DOORS: Final = Doors(
-    "/v1/contacts/{}/balances".format, "balances", lambda serving: serving.authorization
+    "/v1/contacts/{}/balances".format,
+    "balances",
+    lambda serving: serving.authorization,
+    ("account", "contact"),
 )
 
 

@@ -19,6 +19,7 @@ DOORS: Final = Doors(
     f"/engage/{TENANT}/points-log?contactId={{}}".format,
     "points-log",
     lambda _: {"X-Api-Key": LOG_SECRET},
+    ("transaction", "account", "contact"),
 )
 
 

@@ -53,11 +53,13 @@ class Doors:
     Attributes:
         kind: Of the bare server that runs a statement.
         headers: What opens the service's door.
+        tables: What is read, in the order of what must be in memory.
     """
 
     ours: PathOf
     kind: str
     headers: Callable[[Serving], dict[str, str]]
+    tables: tuple[str, ...]
 
 
 async def beside_bare(ground: Ground, doors: Doors) -> Read:
@@ -65,7 +67,7 @@ async def beside_bare(ground: Ground, doors: Doors) -> Read:
     contacts = ground.size(500_000, 5_000)
     count = ground.size(15_000, 4_000)
     database = await filled(ground, contacts, EACH)
-    await warm(database)
+    await warm(database, *doors.tables)
     found = Read()
     async with AsyncExitStack() as stack:
         ours = await stack.enter_async_context(service(database, engage=True))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import Final
 
-from benchmarks.filling import EACH, SPAN_DAYS, filled
+from benchmarks.filling import EACH, SPAN_DAYS, filled, warm
 from benchmarks.ground import TENANT, Ground, open_books
 from benchmarks.result import Goal, Latency, Result, Rounds
 from ledger.roll_ups import roll_up
@@ -35,6 +35,7 @@ async def measure(ground: Ground) -> list[Result]:
     """Ask it."""
     contacts = ground.size(500_000, 20_000)
     database = await filled(ground, contacts, EACH)
+    await warm(database, "transfer")
     rounds = Rounds()
     waits: list[float] = []
     now = datetime.now(UTC)
