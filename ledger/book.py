@@ -13,17 +13,16 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.amounts import BUCKET_MAX, Points
-from ledger.chain import chain_hash, fingerprint_hash, text_hash
+from ledger.amounts import Points
 from ledger.draft import Draft
 from ledger.due import book_due, next_due
+from ledger.entries import Entry, Header, Known, told_by, write
 from ledger.facts import Allocation, Texts, Transaction
 from ledger.identity import ContactId, DefinitionId, HolderId, TenantId, key_hash
 from ledger.kinds import Kind, LedgerAccount
 from ledger.outcomes import Booked, Code, Outcome, Refused, RefusedError, Replayed
 from ledger.policies import Definition
 from ledger.requests import (
-    CLOCK_SKEW,
     Activate,
     Adjust,
     Cancel,
@@ -41,6 +40,7 @@ from ledger.requests import (
     Reverses,
 )
 from ledger.rules.adjust import adjust
+from ledger.rules.admission import admit, instants
 from ledger.rules.cancel import cancel
 from ledger.rules.closing import close
 from ledger.rules.context import Moment, Original
@@ -53,9 +53,6 @@ from ledger.rules.returns import take_back
 from ledger.rules.terms import activate, extend
 from ledger.state import AccountState, HolderState
 
-DUE_SOURCE: Final = "pointmaster"
-"""The source of the books' own transactions."""
-
 _TICK: Final = timedelta(microseconds=1)
 
 Contact = tuple[TenantId, ContactId]
@@ -63,48 +60,6 @@ Contact = tuple[TenantId, ContactId]
 
 Place = tuple[HolderId, int]
 """A transaction's holder and number."""
-
-
-class Known(msgspec.Struct, frozen=True, gc=False):
-    """A key that is in the books, with what it stood for."""
-
-    holder: HolderId
-    number: int
-    fingerprint: bytes
-    salt: bytes | None
-
-    def stands_for(self, fingerprint: bytes) -> bool:
-        """Whether a request is the one that was booked; an erased holder's can't be told."""
-        if self.salt is None:
-            return False
-        return self.fingerprint == fingerprint_hash(fingerprint, self.salt)
-
-
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A transaction as written, with its place in the holder's chain and under which key."""
-
-    transaction: Transaction
-    texts_hash: bytes
-    hash: bytes
-    key: UUID | None = None
-    fingerprint: bytes | None = None
-
-
-class _Header(msgspec.Struct, gc=False):
-    """What a transaction says of itself, beside its transfers."""
-
-    kind: Kind
-    amount: Points
-    effective_at: datetime
-    recorded_at: datetime
-    source: str = DUE_SOURCE
-    linked: UUID | None = None
-    occurred_at: datetime | None = None
-    part: int | None = None
-    whole: int | None = None
-    texts: Texts = Texts()
-    key: UUID | None = None
-    fingerprint: bytes | None = None
 
 
 class Book(msgspec.Struct):
@@ -175,29 +130,26 @@ class Book(msgspec.Struct):
             return
         opened: list[tuple[tuple[Kind, datetime, int | None], Draft]] = []
 
-        def write() -> None:
+        def write_opened() -> None:
             for (kind, at, _), draft in opened:
-                self._write(holder, draft, _Header(kind, _moved(draft), at, self._tick(holder)))
+                self._write(holder, draft, Header(kind, _moved(draft), at, self._tick(holder)))
             opened.clear()
 
         def open_draft(kind: Kind, at: datetime, ended: int | None) -> Draft:
             if not opened or opened[0][0] != (kind, at, ended):
-                write()
+                write_opened()
                 opened.append(((kind, at, ended), self._draft(holder, account)))
             return opened[0][1]
 
         book_due(account, self.now, open_draft)
-        write()
+        write_opened()
         self._look_ahead(account, None)
 
     def _decide(self, holder: HolderState, request: Request, key: UUID) -> Entry:
         account = holder.account(request.definition)
-        if account.closed:
-            raise RefusedError(Code.ACCOUNT_CLOSED, "has closed this account", "contactId")
-        if account.is_new and not account.changed:
-            _refuse_unopened(request)
-        _check_room(account, request)
-        effective_at, occurred_at = self._effective_at(request)
+        admit(account, request)
+        closed_until = self.closed_until.get(request.tenant)
+        effective_at, occurred_at = instants(request, self.now, closed_until)
         definition = self.definitions[request.definition]
         if isinstance(request, Move):
             return self._move(holder, account, request, effective_at, occurred_at, key)
@@ -207,11 +159,11 @@ class Book(msgspec.Struct):
         header = self._apply_rule(holder, draft, request, moment)
         header.occurred_at = occurred_at
         self._settle_late(draft, expected)
-        return self._write(holder, draft, _told_by(request, header, key))
+        return self._write(holder, draft, told_by(request, header, key))
 
     def _apply_rule(
         self, holder: HolderState, draft: Draft, request: Request, moment: Moment
-    ) -> _Header:
+    ) -> Header:
         match request:
             case Earn():
                 earn(draft, request, moment)
@@ -233,11 +185,11 @@ class Book(msgspec.Struct):
                 draft.account.closed = True
             case _:
                 return self._apply_to_original(holder, draft, request, moment)
-        return _Header(kind, amount, moment.effective_at, moment.recorded_at)
+        return Header(kind, amount, moment.effective_at, moment.recorded_at)
 
     def _apply_to_original(
         self, holder: HolderState, draft: Draft, request: Request, moment: Moment
-    ) -> _Header:
+    ) -> Header:
         match request:
             case Return() | Cancel():
                 return self._take_back(holder, draft, request, moment)
@@ -256,11 +208,11 @@ class Book(msgspec.Struct):
             case _:
                 raise TypeError(f"no rule for {type(request).__name__}")
         draft.reverses = original.id
-        return _Header(kind, amount, moment.effective_at, moment.recorded_at)
+        return Header(kind, amount, moment.effective_at, moment.recorded_at)
 
     def _take_back(
         self, holder: HolderState, draft: Draft, request: Return | Cancel, moment: Moment
-    ) -> _Header:
+    ) -> Header:
         original = self._original(holder, request, request.reverses, "reverses")
         if isinstance(request, Return):
             kind, asked = Kind.RETURN, take_back(draft, request, original, moment)
@@ -271,7 +223,7 @@ class Book(msgspec.Struct):
         original.reversed += reversed_by(draft)
         original.part += request.part or 0
         original.whole = original.whole if request.whole is None else request.whole
-        header = _Header(kind, asked, moment.effective_at, moment.recorded_at)
+        header = Header(kind, asked, moment.effective_at, moment.recorded_at)
         header.part, header.whole = request.part, request.whole
         return header
 
@@ -305,17 +257,17 @@ class Book(msgspec.Struct):
         passed = move_out(draft, request, moment)
         self._settle_late(draft, expected)
         amount = Points(sum(part for _, part in passed) - owed)
-        header = _Header(Kind.MOVE, amount, effective_at, moment.recorded_at)
+        header = Header(Kind.MOVE, amount, effective_at, moment.recorded_at)
         header.occurred_at = occurred_at
         brought_id = header.linked = next(self.ids)
-        entry = self._write(holder, draft, _told_by(request, header, key))
+        entry = self._write(holder, draft, told_by(request, header, key))
 
         expected = taking.next_due_at
         moment = Moment(effective_at, self._tick(target), to_definition)
         draft = self._draft(target, taking, brought_id)
         move_in(draft, holder.id, passed, owed, moment)
         self._settle_late(draft, expected)
-        header = _Header(Kind.RECEIVE, amount, effective_at, moment.recorded_at, request.source)
+        header = Header(Kind.RECEIVE, amount, effective_at, moment.recorded_at, request.source)
         header.linked, header.occurred_at = entry.transaction.id, occurred_at
         header.texts = Texts(None, request.description, request.reference, request.actor)
         self._write(target, draft, header)
@@ -361,26 +313,6 @@ class Book(msgspec.Struct):
             )
         self._indexed = len(self.entries)
 
-    def _effective_at(self, request: Request) -> tuple[datetime, datetime | None]:
-        """When a request happens in the books and, where that differs, when it truly happened.
-
-        What empties an account does so now, whatever it asks. What happened in a closed period is
-        booked at the start of the open one.
-        """
-        if isinstance(request, Close) or (isinstance(request, Move) and request.amount is None):
-            return self.now, None
-        effective_at = _resolve(request.effective_at, self.now)
-        closed_until = self.closed_until.get(request.tenant)
-        if closed_until is None or effective_at >= closed_until:
-            return effective_at, None
-        if request.strict:
-            raise RefusedError(
-                Code.PERIOD_CLOSED,
-                f"lies in a period that is closed up to {closed_until.isoformat()}",
-                "effectiveAt",
-            )
-        return closed_until, effective_at
-
     def _tick(self, holder: HolderState) -> datetime:
         """The instant the books learn of the holder's next transaction."""
         last = holder.last_recorded_at
@@ -395,46 +327,16 @@ class Book(msgspec.Struct):
             account.next_due_at = due
             account.changed = True
 
+    def _write(self, holder: HolderState, draft: Draft, header: Header) -> Entry:
+        entry = write(holder, draft, header)
+        self.entries.append(entry)
+        return entry
+
     def _draft(
         self, holder: HolderState, account: AccountState, identifier: UUID | None = None
     ) -> Draft:
         named = identifier or next(self.ids)
         return Draft(account, holder.number + 1, holder.last_lot + 1, named)
-
-    def _write(self, holder: HolderState, draft: Draft, header: _Header) -> Entry:
-        transaction = Transaction(
-            holder=holder.id,
-            number=draft.number,
-            id=draft.id,
-            definition=draft.account.definition,
-            kind=header.kind,
-            amount=header.amount,
-            effective_at=header.effective_at,
-            recorded_at=header.recorded_at,
-            occurred_at=header.occurred_at,
-            source=header.source,
-            reverses=draft.reverses,
-            linked=header.linked,
-            hold_expires_at=draft.hold_expires_at,
-            part=header.part,
-            whole=header.whole,
-            texts=header.texts,
-            transfers=tuple(draft.transfers),
-            lots=tuple(draft.lots),
-            terms=tuple(draft.terms),
-            after=draft.account.balance,
-        )
-        texts_hash = text_hash(header.texts, holder.salt or b"")
-        digest = chain_hash(transaction, texts_hash, holder.head)
-        kept = header.fingerprint and fingerprint_hash(header.fingerprint, holder.salt or b"")
-        entry = Entry(transaction, texts_hash, digest, header.key, kept)
-        holder.number = transaction.number
-        holder.head = digest
-        holder.last_recorded_at = header.recorded_at
-        holder.last_lot = draft.next_lot - 1
-        draft.account.changed = True
-        self.entries.append(entry)
-        return entry
 
 
 def reversed_by(draft: Draft) -> int:
@@ -452,48 +354,8 @@ def taken_by(transaction: Transaction) -> tuple[Allocation, ...]:
     )
 
 
-def _told_by(request: Request, header: _Header, key: UUID) -> _Header:
-    """Complete a header with what the request says of itself."""
-    header.source = request.source
-    header.texts = Texts(
-        request.idempotency_key, request.description, request.reference, request.actor
-    )
-    header.key = key
-    header.fingerprint = request.fingerprint
-    return header
-
-
 def _moved(draft: Draft) -> Points:
     """What a due transaction moved: its transfers between the same two sides as its first."""
     first = draft.transfers[0]
     sides = (first.debit, first.credit)
     return Points(sum(t.amount for t in draft.transfers if (t.debit, t.credit) == sides))
-
-
-def _refuse_unopened(request: Request) -> None:
-    """Refuse what presumes an account where there has never been one."""
-    if isinstance(request, Close) or (isinstance(request, Move) and request.amount is None):
-        raise RefusedError(Code.NO_ACCOUNT, "has no points of this definition", "contactId")
-
-
-def _resolve(asked: datetime | None, now: datetime) -> datetime:
-    """When a request happens in the books: as asked, but never after the books learn of it."""
-    if asked is None:
-        return now
-    if asked > now + CLOCK_SKEW:
-        raise RefusedError(
-            Code.EFFECTIVE_IN_FUTURE,
-            f"is more than {CLOCK_SKEW.seconds // 60} minutes ahead of the books' clock; "
-            "points that become valid later are said by validFrom",
-            "effectiveAt",
-        )
-    return min(asked, now)
-
-
-def _check_room(account: AccountState, request: Request) -> None:
-    """Refuse what a bucket could not hold."""
-    amount = abs(getattr(request, "amount", None) or 0)
-    if amount + account.available + account.pending + account.held + account.debt > BUCKET_MAX:
-        raise RefusedError(
-            Code.BALANCE_TOO_LARGE, "would make a balance too large to keep", "amount"
-        )

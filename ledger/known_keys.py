@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from ledger.book import Known
 from ledger.connection import Connection
+from ledger.entries import Known
 from ledger.identity import HolderId
 
 KNOWN_KEYS: Final = """

@@ -14,9 +14,10 @@ from uuid import UUID
 import asyncpg
 
 from ledger.amounts import Points
-from ledger.book import Contact, Known
+from ledger.book import Contact
 from ledger.chain import GENESIS, SALT_LENGTH
 from ledger.connection import Connection
+from ledger.entries import Known
 from ledger.facts import Allocation
 from ledger.identity import ContactId, DefinitionId, HolderId, TenantId, key_hash
 from ledger.requests import Move, Request, refers_to

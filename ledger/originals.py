@@ -12,8 +12,9 @@ from uuid import UUID
 import asyncpg
 
 from ledger.amounts import Points
-from ledger.book import Known, Place
+from ledger.book import Place
 from ledger.connection import Connection
+from ledger.entries import Known
 from ledger.facts import Allocation
 from ledger.identity import DefinitionId, HolderId, key_hash
 from ledger.kinds import Kind

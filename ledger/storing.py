@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from ledger import tables
-from ledger.book import Entry
 from ledger.connection import Connection
+from ledger.entries import Entry
 from ledger.facts import LotIssue
 from ledger.identity import DefinitionId, HolderId
 from ledger.kinds import LedgerAccount

@@ -22,7 +22,7 @@ from api.importing.source import Source, SourceError
 from api.importing.tally import Tally
 from api.importing.transactions import transaction_of
 from api.problems.problem import ProblemError, refused
-from ledger.book import Known
+from ledger.entries import Known
 from ledger.identity import TenantId, key_hash
 from ledger.known_keys import known_keys
 from ledger.lanes import NOBODYS_FAULT

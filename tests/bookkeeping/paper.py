@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from ledger.book import Book, Entry
+from ledger.book import Book
 from ledger.chain import GENESIS
+from ledger.entries import Entry
 from ledger.facts import Transaction, Transfer
 from ledger.identity import ContactId, DefinitionId, HolderId, TenantId
 from ledger.kinds import BUCKETS, LedgerAccount

@@ -36,7 +36,8 @@ MODULES: Final = tuple(
     f"ledger.{name}"
     for name in (
         *("amounts", "kinds", "identity", "facts", "policies", "requests", "state", "draft"),
-        *("lots", "due", "chain", "merkle", "folding", "asof", "explaining", "book"),
+        *("lots", "due", "chain", "merkle", "folding", "asof", "explaining"),
+        *("entries", "book", "rules.admission"),
         *("rules.context", "rules.earn", "rules.opening", "rules.adjust", "rules.redeem"),
         *("rules.enough", "rules.holds", "rules.moves", "rules.returns", "rules.cancel"),
         *("rules.terms", "rules.closing"),

@@ -31,6 +31,7 @@ PURE = {
     "ledger/book.py",
     "ledger/chain.py",
     "ledger/draft.py",
+    "ledger/entries.py",
     "ledger/due.py",
     "ledger/explaining.py",
     "ledger/facts.py",

@@ -3,7 +3,7 @@
 import msgspec
 
 from ledger.amounts import Points
-from ledger.book import Entry
+from ledger.entries import Entry
 from ledger.facts import Origin, Texts
 from ledger.identity import DefinitionId
 from ledger.kinds import Kind
