@@ -213,12 +213,13 @@ class Till:
         end: str | None = None,
         on: Instant = None,
     ) -> Extend:
-        """A new term for points; what is not said stays."""
+        """A new term for points, `never` for one without end; what is not said stays."""
+        ends = msgspec.UNSET if end is None else None if end == "never" else when(end)
         return Extend(
             **self.common(contact, None, on),
             lots_of=named(of),
             valid_from=msgspec.UNSET if start is None else when(start),
-            valid_to=msgspec.UNSET if end is None else when(end),
+            valid_to=ends,
         )
 
     def close(self, contact: ContactId) -> Close:

@@ -1,10 +1,17 @@
 """Cancelling: what a redemption took goes back where it was, the last taken first."""
 
+from uuid import UUID
+
 import pytest
 
+from ledger.amounts import Points
+from ledger.facts import Allocation, Origin
+from ledger.identity import HolderId
+from ledger.kinds import Kind
 from ledger.policies import Policy, Span, Validity
-from tests.bookkeeping.paper import MEMBER, NotBookedError, Paper, definition
-from tests.bookkeeping.words import moved
+from ledger.rules.context import Original
+from tests.bookkeeping.paper import DEFINITION, MEMBER, NotBookedError, Paper, definition
+from tests.bookkeeping.words import moved, when
 
 
 def test_points_go_back_to_the_lots_they_came_from_the_last_taken_first() -> None:
@@ -82,3 +89,37 @@ def test_a_capture_is_cancelled_as_a_redemption_is_and_an_earn_is_not() -> None:
     assert (told.amount, member.lots) == (50, "100 until 1 March")
     with pytest.raises(NotBookedError, match="original_wrong_kind: reverses"):
         member.book_it(member.till.cancel(MEMBER, of=earned.id))
+
+
+def test_what_was_taken_before_a_merge_comes_back_as_new_lots_that_end_as_those_did() -> None:
+    member = Paper(today="15 January")
+    member.redeem(5, allow_debt=True)
+    lots = Paper()
+    for lot in ("50 until 10 January", "50 until 1 June"):
+        lots.earn(lot)
+    former = HolderId(UUID(int=9))
+    member.book.places[UUID(int=8)] = (former, 3)
+    member.book.originals[former, 3] = Original(
+        UUID(int=8),
+        former,
+        3,
+        DEFINITION,
+        Kind.REDEEM,
+        Points(80),
+        when("2 January"),
+        taken=(Allocation(1, Points(50)), Allocation(2, Points(30))),
+        owner=member.holder.id,
+        elsewhere=lots.account.lots,
+    )
+    told = member.book_it(member.till.cancel(MEMBER, of=UUID(int=8)))
+    assert moved(told.transfers) == [
+        "15 January: 30 redeemed to available",
+        "15 January: 50 redeemed to available",
+        "15 January: 50 available to expired",
+        "15 January: 5 available to debt",
+    ]
+    assert [(lot.origin, lot.valid_to) for lot in told.lots] == [
+        (Origin(former, 2), when("1 June")),
+        (Origin(former, 1), when("10 January")),
+    ]
+    assert member.lots == "25 until 1 June"

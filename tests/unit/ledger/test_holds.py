@@ -1,9 +1,15 @@
 """Holds: points set aside, then spent, given up or timed out; each ends once."""
 
+from uuid import UUID
+
 import pytest
 
+from ledger.amounts import Points
+from ledger.identity import HolderId
+from ledger.kinds import Kind
 from ledger.requests import Request
-from tests.bookkeeping.paper import MEMBER, NotBookedError, Paper
+from ledger.rules.context import Original
+from tests.bookkeeping.paper import DEFINITION, MEMBER, NotBookedError, Paper
 from tests.bookkeeping.words import MOMENT, moved, said, when
 
 
@@ -128,3 +134,24 @@ def test_two_holds_that_time_out_at_one_instant_are_two_transactions() -> None:
     assert [(one.kind.word, one.amount) for one in ends] == [("timeout", 30), ("timeout", 20)]
     assert {one.effective_at for one in ends} == {when("5 January")}
     assert member.balance == "100 available"
+
+
+def test_a_hold_of_before_a_merge_is_not_the_one_of_the_same_number() -> None:
+    member = Paper()
+    member.earn(100)
+    held = member.book_it(member.till.hold(MEMBER, 60))
+    former = HolderId(UUID(int=9))
+    member.book.places[UUID(int=8)] = (former, held.number)
+    member.book.originals[former, held.number] = Original(
+        UUID(int=8),
+        former,
+        held.number,
+        DEFINITION,
+        Kind.HOLD,
+        Points(60),
+        when("1 January"),
+        owner=member.holder.id,
+    )
+    request = member.till.release(MEMBER, of=UUID(int=8))
+    assert refusal(member, request) == "hold_ended holdId"
+    member.book_it(member.till.release(MEMBER, of=held.id))

@@ -57,7 +57,8 @@ def test_the_halves_of_a_gift_name_each_other_and_say_the_same() -> None:
     assert moved(gave.transfers) == ["2 January: 30 available to moved"]
     assert moved(took.transfers) == ["2 January: 30 moved to available"]
     [lot] = took.lots
-    assert (lot.origin, lot.valid_to) == (Origin(sheet.holders[GIVER], 1), when("1 June"))
+    assert lot.origin == Origin(sheet.holders[GIVER], 1)
+    assert (lot.valid_from, lot.valid_to) == (when("2 January"), when("1 June"))
     assert (holding(gave.after), holding(took.after)) == ("70 available", "30 available")
 
 

@@ -1,14 +1,19 @@
 """Returns: the points of a purchase taken back, as far as the policy reaches, exactly once."""
 
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.amounts import Points
 from ledger.facts import Transaction
+from ledger.identity import HolderId
 from ledger.kinds import Kind, LedgerAccount
 from ledger.policies import Returns
-from tests.bookkeeping.paper import MEMBER, NotBookedError, Paper
-from tests.bookkeeping.words import moved, taken
+from ledger.rules.context import Original
+from tests.bookkeeping.paper import DEFINITION, MEMBER, NotBookedError, Paper
+from tests.bookkeeping.words import MOMENT, moved, taken, when
 
 
 def reversed_by(transaction: Transaction) -> int:
@@ -91,6 +96,38 @@ def test_only_pending_leaves_other_available_points_alone() -> None:
     member.today("15 January")
     assert reversed_by(member.give_back()) == 0
     assert member.balance == "120 available"
+
+
+def test_at_the_very_instant_their_validity_begins_points_are_no_longer_pending() -> None:
+    member = Paper.returning(Returns.ONLY_PENDING)
+    member.earn("100 from 10 January", key="purchase")
+    member.today("11 January")
+    assert reversed_by(member.give_back(30, on=when("10 January") - MOMENT)) == 30
+    assert reversed_by(member.give_back(30, on="10 January")) == 0
+    assert member.balance == "70 available"
+
+
+def test_what_lapsed_before_a_merge_has_gone() -> None:
+    member = Paper()
+    earned = member.earn(100)
+    member.redeem(90)
+    former = HolderId(UUID(int=9))
+    member.book.places[UUID(int=8)] = (former, 1)
+    member.book.originals[former, 1] = Original(
+        UUID(int=8),
+        former,
+        1,
+        DEFINITION,
+        Kind.EARN,
+        Points(150),
+        earned.effective_at,
+        lots=(1,),
+        owner=member.holder.id,
+        lapsed_elsewhere=40,
+    )
+    returned = member.book_it(member.till.give_back(MEMBER, of=UUID(int=8)))
+    assert (returned.amount, reversed_by(returned)) == (150, 110)
+    assert member.balance == "100 debt"
 
 
 def test_the_policy_is_that_of_the_return_s_own_instant() -> None:

@@ -2,9 +2,20 @@
 
 import pytest
 
+from ledger.outcomes import Booked, Refused
 from ledger.requests import Request
-from tests.bookkeeping.paper import MEMBER, NotBookedError, Paper
-from tests.bookkeeping.words import MOMENT, moved, said, when
+from tests.bookkeeping.asking import Till
+from tests.bookkeeping.paper import (
+    DEFINITION,
+    MEMBER,
+    TENANT,
+    NotBookedError,
+    Paper,
+    definition,
+)
+from tests.bookkeeping.words import MOMENT, moved, said, standing, when
+from tests.simulation.history import CONTACTS
+from tests.simulation.sheet import Sheet
 
 
 def refusal(member: Paper, request: Request) -> str:
@@ -82,6 +93,10 @@ def test_what_was_spent_of_extended_points_stays_spent() -> None:
         ("50 until 20 January", None, "21 January", "50 until 21 January"),
         ("50 until 20 January", None, "20 January", "not_extended validTo"),
         ("50 until 20 January", None, "19 January", "not_extended validTo"),
+        # or no end any more
+        ("50 until 20 January", None, "never", "50"),
+        ("50 from 10 January until 20 January", "25 January", "never", "50 from 25 January"),
+        ("50", None, "never", "not_extended validTo"),
         # without an end there is no later one
         ("50", None, "20 January", "not_extended validTo"),
         # a later beginning, with the end said as it is, or changed too
@@ -124,3 +139,30 @@ def test_at_the_very_instant_they_lapse_points_can_no_longer_be_extended() -> No
     member.today("25 January")
     late = member.till.extend(MEMBER, of="purchase", end="1 February", on="24 January")
     assert refusal(member, late) == "points_lapsed reverses"
+
+
+def test_what_is_left_of_several_lots_is_extended_where_it_can_be() -> None:
+    sheet = Sheet(CONTACTS, [definition()], when("1 January"))
+    giver, friend = CONTACTS[:2]
+    till = Till(TENANT, DEFINITION)
+    for lot in ("10 until 1 February", "20 until 1 May", "30"):
+        sheet.post([till.earn(giver, lot)], when("1 January"))
+    sheet.post([till.move(giver, 60, to=friend)], when("2 January"))
+    received = sheet.chain(friend)[0].id
+    [outcome] = sheet.post([till.extend(friend, of=received, end="1 March")], when("3 January"))
+    assert isinstance(outcome, Booked)
+    assert outcome.transaction.amount == 10
+    lots = sheet.book.holders[TENANT, friend].account(DEFINITION).lots
+    assert standing(lots.values()) == "10 until 1 March; 20 until 1 May; 30"
+    [refused] = sheet.post([till.extend(friend, of=received, end="1 March")], when("3 March"))
+    assert isinstance(refused, Refused)
+    # The first lot says why: it has lapsed.
+    assert (refused.code, refused.field) == ("points_lapsed", "reverses")
+
+
+def test_pending_points_that_were_taken_back_get_no_other_beginning() -> None:
+    member = Paper()
+    member.earn("100 from 10 January", key="purchase")
+    member.give_back()
+    request = member.till.extend(MEMBER, of="purchase", start="12 January")
+    assert refusal(member, request) == "nothing_pending validFrom"
