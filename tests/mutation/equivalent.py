@@ -16,7 +16,6 @@ _WHOLE_POINTS = (
     ' and text[0] != "0":'
 )
 _THE_LONG_WAY = "the long way comes to the same"
-_TOO_LARGE_ANYWAY = "what has more digits is too large, or has too many decimals, anyway"
 _NOTHING_MORE = "where nothing is short, nothing more is taken"
 _DUE_LAST = "ledger.explaining: return True, movement.effective_at, False, movement.holder, 0"
 _THE_SAME_FOR_ALL = "it is the same for all that is due and not booked"
@@ -70,9 +69,9 @@ EQUIVALENT: Final[dict[str, str]] = {
     "  [if False]": _CONVERTED_AGAIN,
     f"{_WHOLE_POINTS}  [if False]": _THE_LONG_WAY,
     f"{_WHOLE_POINTS}  [len(text) <= _PLAIN_DIGITS: LtE to Lt]": _THE_LONG_WAY,
-    "ledger.amounts: _DIGITS_MAX = 24  [24 to 25]": _TOO_LARGE_ANYWAY,
-    "ledger.amounts: matched = _PLAIN_NUMBER.match(text) if len(text) <= _DIGITS_MAX else None"
-    "  [if True]": _TOO_LARGE_ANYWAY,
+    "ledger.amounts: _DIGITS_MAX = 24  [24 to 25]": (
+        "what has more digits is too large, or has too many decimals, anyway"
+    ),
     "ledger.amounts: if scale == 0:  [if False]": _THE_LONG_WAY,
     "ledger.identity: return next(uuid7_stream(moment, randomness[:10]))  [10 to 11]": (
         "ten bytes make one, and what is left makes none"
