@@ -10,7 +10,7 @@ import pytest
 
 from ledger.amounts import Points
 from ledger.connection import Connection, Pool
-from ledger.group_commit import ClosedError, GroupCommit
+from ledger.group_commit import PART_MAX, ClosedError, GroupCommit
 from ledger.identity import ContactId
 from ledger.lanes import CROWD, BusyError
 from ledger.outcomes import Booked, Code, Outcome, Refused, Replayed
@@ -204,15 +204,32 @@ async def test_the_end_books_everything_that_was_taken(desk: Desk) -> None:
 
 async def test_a_batch_over_several_lanes_is_answered_in_its_order(desk: Desk) -> None:
     key = "told twice"
-    asked: list[Request] = [desk.till.earn(member(number), number + 1) for number in range(100)]
+    many = 2 * PART_MAX + 20
+    asked: list[Request] = [desk.till.earn(member(number), number + 1) for number in range(many)]
     asked += [desk.till.redeem(member(7), 9), desk.till.earn(member(8), 1, key=key)]
     asked += [desk.till.earn(member(8), 1, key=key)]
     async with GroupCommit(desk.books) as poster:
         outcomes = await poster.post_batch(asked, atomic=False)
-    booked = [one.transaction.amount for one in outcomes[:100] if isinstance(one, Booked)]
-    assert booked == list(range(1, 101))
-    assert isinstance(outcomes[100], Refused)
-    assert [type(one) for one in outcomes[101:]] == [Booked, Replayed]
+    booked = [one.transaction.amount for one in outcomes[:many] if isinstance(one, Booked)]
+    assert booked == list(range(1, many + 1))
+    assert isinstance(outcomes[many], Refused)
+    assert [type(one) for one in outcomes[many + 1 :]] == [Booked, Replayed]
+    assert len(batches_of(desk)) > 1
+
+
+async def test_a_batch_of_which_one_fails_says_so_and_harms_no_other_callers(desk: Desk) -> None:
+    poison = desk.till.earn(member(1), 7, description="a\x00b")
+    async with GroupCommit(desk.books, lanes=1) as poster:
+        found = await asyncio.gather(
+            poster.post_batch([desk.till.earn(member(2), 10), poison], atomic=False),
+            poster.post_batch([desk.till.earn(member(3), 10)], atomic=False),
+            poster.post(desk.till.earn(member(4), 10)),
+            return_exceptions=True,
+        )
+    assert isinstance(found[0], asyncpg.CharacterNotInRepertoireError)
+    assert isinstance(found[2], Booked)
+    held = [(await desk.held(member(number))).available for number in (1, 2, 3, 4)]
+    assert held == [0, 10, 10, 10]
 
 
 async def test_few_share_a_lane_a_crowd_takes_more_and_each_contact_keeps_its_order(
