@@ -88,7 +88,8 @@ def _leaf_mistakes(value: object, wanted: Any, key: str) -> Iterator[Mistake]:
         msgspec.convert(value, wanted)
     except msgspec.ValidationError as problem:
         message, _, place = str(problem).partition(" - at `$")
-        yield Mistake(key + place.rstrip("`"), _bounds(wanted, value) or _plain(message))
+        rule = _bounds(wanted, value) or _words_known(wanted, message) or _plain(message)
+        yield Mistake(key + place.rstrip("`"), rule)
 
 
 def _bounds(wanted: Any, value: object) -> str | None:
@@ -115,6 +116,18 @@ def _bounds(wanted: Any, value: object) -> str | None:
         if bound is not None
     ]
     return "must be " + " and ".join(rules) if rules else None
+
+
+def _words_known(wanted: Any, message: str) -> str | None:
+    """The words there are for a setting, where another was given."""
+    if not message.startswith("Invalid enum value"):
+        return None
+    kind = msgspec.inspect.type_info(wanted)
+    kinds = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
+    for one in kinds:
+        if isinstance(one, msgspec.inspect.EnumType):
+            return "must be one of " + ", ".join(str(member.value) for member in one.cls)
+    return None
 
 
 _NUMBERS = (msgspec.inspect.IntType, msgspec.inspect.FloatType)

@@ -83,7 +83,7 @@ MISTAKES = [
     ),
     (
         MAIN + PUNCHH.replace('"punchh"', '"pinch"'),
-        "shop-punchh.vendor: is none of the known words",
+        "shop-punchh.vendor: must be one of punchh, passkit",
     ),
     (
         MAIN + PUNCHH.replace('authentication = { kind = "hmac", client = "acme" }', ""),
@@ -102,7 +102,7 @@ MISTAKES = [
     ),
     (
         MAIN + PUNCHH + '[relay.sources.shop-punchh.mapping]\ntypes = { a = "money" }',
-        "relay.sources.shop-punchh.mapping.types.a: is none of the known words",
+        "relay.sources.shop-punchh.mapping.types.a: must be one of text, number",
     ),
     (
         MAIN + '[relay.sources.points]\nvendor = "ledger"\ndestination = "main"\n'
