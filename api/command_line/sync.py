@@ -77,7 +77,8 @@ def run_(
     """
     configuration = told.configuration()
     with ASIDE.status(f"Running {kind.value} for {tenant} …"):
-        record, parked = run(_run(configuration, tenant, wait_seconds, kind, everything=everything))
+        record = run(_run(configuration, tenant, wait_seconds, kind, everything=everything))
+    parked = int((record.summary or {}).get("parked", 0))
     is_well = record.state is RunState.DONE and (
         bool((record.summary or {}).get("is_complete"))
         if kind is JobKind.PUSH
@@ -131,15 +132,14 @@ async def _run(
     kind: JobKind,
     *,
     everything: bool,
-) -> tuple[RunRecord, int]:
-    """The run, and how much Engage does not take after it."""
+) -> RunRecord:
+    """The run, as it stands when it is no longer waited for."""
     async with open_service(configuration, role=Role.API) as service:
         try:
             follower = service.synchronisation.follower(tenant)
             if everything and kind is JobKind.PUSH:
                 await follower.push_everything()
-            record = await service.synchronisation.run_now(tenant, kind, wait_seconds=wait_seconds)
-            return record, (await follower.status()).parked
+            return await service.synchronisation.run_now(tenant, kind, wait_seconds=wait_seconds)
         except UnknownTenantError as problem:
             raise click.ClickException(str(problem)) from None
 

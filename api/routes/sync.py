@@ -61,7 +61,7 @@ RUN_EXAMPLE: Final = {
     "askedAt": "2026-11-21T09:30:00Z",
     "startedAt": "2026-11-21T09:30:00.01Z",
     "finishedAt": "2026-11-21T09:30:04.2Z",
-    "summary": {"is_complete": True},
+    "summary": {"is_complete": True, "parked": 0},
     "error": None,
 }
 

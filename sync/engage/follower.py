@@ -47,7 +47,7 @@ from sync.engage.rehearsal import Rehearsal, rehearse
 from sync.engage.retention import Cleared, clear_up
 from sync.engage.settings import EngageSettings, Mode, PendingShown
 from sync.engage.settlement import SettleReport, settle
-from sync.engage.status import FollowerStatus, is_complete, status_of, stuck
+from sync.engage.status import FollowerStatus, is_complete, parked_count, status_of, stuck
 from sync.engage.transactions import deriving
 
 LOOK_SECONDS: Final = 0.2
@@ -59,13 +59,16 @@ class SyncReport:
     """What pushing, asking and settling brought together.
 
     Attributes:
-        is_complete: Nothing is left to send or to hear: Engage has what the books have.
+        is_complete: Nothing is left to send or to hear: Engage has what the books have, but for
+            what is parked.
+        parked: What Engage does not take, of this run and of those before.
     """
 
     push: PushReport = field(default_factory=PushReport)
     poll: PollReport = field(default_factory=PollReport)
     settle: SettleReport = field(default_factory=SettleReport)
     is_complete: bool = False
+    parked: int = 0
 
 
 class Follower:
@@ -128,6 +131,7 @@ class Follower:
             # A question that failed has its own next appointment; a request that failed has not.
             is_stopped = report.push.is_stopped() or report.settle.is_stopped()
             if report.is_complete or is_stopped or time.monotonic() >= deadline:
+                report.parked = await parked_count(self.context)
                 return report
             at_once = False
             await asyncio.sleep(min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))

@@ -120,6 +120,12 @@ async def untold(context: Context, connection: Connection, most: int) -> int:
     return waiting + await deriving.count_underived(context, connection, most)
 
 
+async def parked_count(context: Context) -> int:
+    """How much Engage does not take: accounts and movements together."""
+    async with context.pool.acquire() as connection:
+        return int(await connection.fetchval(PARKED, list(context.definitions)) or 0)
+
+
 async def is_complete(context: Context) -> bool:
     """Whether nothing is left to tell and nothing is on its way."""
     async with context.pool.acquire() as connection:
