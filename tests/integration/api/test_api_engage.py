@@ -270,7 +270,7 @@ async def test_a_run_pushes_what_changed_and_waits_for_engage(
     assert response.status_code == 200, response.text
     run = response.json()
     assert (run["state"], run["isFinal"], run["cause"]) == ("done", True, "request")
-    assert run["summary"]["is_complete"] is True
+    assert (run["summary"]["is_complete"], run["summary"]["parked"]) == (True, 0)
     assert engage.balances()[house.contact] == 100
 
     again = await house.http.get(response.headers["location"])
