@@ -123,8 +123,10 @@ def test_every_mistake_of_form_is_named_at_once(tmp_path: Path) -> None:
         "tenants.acme.definitions[1].scale: must be a whole number",
         "tenants.acme.definitions[1].validity.months: must be 1 to 1220",
         "tenants.acme.definitions[1].validity.round_up: must be one of none, month, quarter, year",
-        "tenants.acme.definitions[1].returns: "
-        "must be one of only_pending, within_balance, unlimited",
+        (
+            "tenants.acme.definitions[1].returns: "
+            "must be one of only_pending, within_balance, unlimited"
+        ),
         found[9],
         "tenants.acme.engage.rate_per_second: must be above 0 and below 50",
         "tenants.acme.engage.schedule.push.every_seconds: must be a number, not text",
