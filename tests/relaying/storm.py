@@ -35,6 +35,9 @@ BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
 SILENCE_SECONDS_MAX = 120.0
 
+ALL_AT_ONCE = 0.2
+"""How often nobody is left who could go on at once."""
+
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "slow-before", "probability": 0.03, "milliseconds": 50, "millisecondsMax": 1500},
     {"kind": "slow-after", "probability": 0.03, "milliseconds": 50, "millisecondsMax": 3500},
@@ -59,8 +62,8 @@ class Size:
         customers: Over how many customers they are spread.
         together: How many of them are in one message of Open Loyalty.
         services: How many replicas there are.
-        kill_every: One of them is killed each time that about so many events more were sent; by
-            events and not by seconds, so that a slow machine gets as far as a fast one.
+        kill_every: One of them, or all, is killed each time that about so many events more were
+            sent; by events and not by seconds, so that a slow machine gets as far as a fast one.
     """
 
     events: int
@@ -254,10 +257,12 @@ class Storm:
             next_at += self._size.kill_every * chance.uniform(0.5, 1.5)
             while self._outcome.sent < next_at:
                 await asyncio.sleep(0.02)
-            replica = chance.choice(replicas)
-            await replica.kill()
-            self._outcome.kills += 1
-            await replica.start()
+            struck = replicas if chance.random() < ALL_AT_ONCE else [chance.choice(replicas)]
+            for replica in struck:
+                await replica.kill()
+                self._outcome.kills += 1
+            for replica in struck:
+                await replica.start()
 
     async def _send(self, sender: int, replicas: list[Replica]) -> None:
         """A vendor: sends each customer's events one after the other, each until it hears 200."""
