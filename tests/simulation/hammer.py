@@ -27,8 +27,8 @@ from ledger.asof import AccountAsOf
 from ledger.connection import Connection
 from ledger.contacts import NotMergedError, merge_contacts
 from ledger.group_commit import GroupCommit
-from ledger.lanes import BusyError
 from ledger.identity import ContactId, DefinitionId
+from ledger.lanes import BusyError
 from ledger.outcomes import Booked, Code, Outcome, Refused, Replayed
 from ledger.periods import PeriodError
 from ledger.posting import Books
