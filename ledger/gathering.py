@@ -5,6 +5,9 @@ question is read at once; while it is, those that arrive gather, and the next st
 of them. So under load the cost of a round trip is shared, and every answer is of an instant after
 its question was asked.
 
+Borrowing a connection and giving it back costs as much as a small answer does, so a reader that has
+nothing left to do keeps its own for a moment.
+
 A caller who hangs up takes nobody's answer away, and a question that can't be answered is asked
 again by itself, so that it fails alone.
 """
@@ -27,6 +30,24 @@ AT_ONCE: Final = 2
 TOGETHER_MAX: Final = 64
 """Questions of one statement."""
 
+IDLE_SECONDS_MAX: Final = 0.01
+"""How long a reader keeps its connection while nobody asks."""
+
+
+class _Reader:
+    """One that answers, or waits for questions with its connection at hand.
+
+    Attributes:
+        counts: Whether whoever comes may rely on it.
+        woken: Where it waits: done with whether there is something to read.
+    """
+
+    __slots__ = ("counts", "woken")
+
+    def __init__(self) -> None:
+        self.counts = True
+        self.woken: asyncio.Future[bool] | None = None
+
 
 class Gathering(Generic[Question, Answer]):
     """One kind of question.
@@ -47,40 +68,70 @@ class Gathering(Generic[Question, Answer]):
         self._at_once = at_once
         self._waiting: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
         self._readers = 0
+        self._idle: list[_Reader] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: Question) -> Answer:
         """The answer, as of an instant after the call; raises what `read` raised."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
-        if self._readers < self._at_once:
+        if self._idle:
+            self._wake(self._idle.pop(), is_needed=True)
+        elif self._readers < self._at_once:
             self._readers += 1
-            task = asyncio.create_task(self._answer_all())
+            task = asyncio.create_task(self._answer_all(_Reader()))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await answer
 
-    async def _answer_all(self) -> None:
+    async def _answer_all(self, reader: _Reader) -> None:
         batch: list[tuple[Question, asyncio.Future[Answer]]] = []
-        is_reader = True
         try:
             async with self._pool.acquire() as connection:
-                while batch := self._next():
-                    await self._answer(connection, batch)
-                # No reader any more from the very moment that nobody waits: whoever comes while the
-                # connection is given back must get a new one.
-                is_reader = False
-                self._readers -= 1
+                while (batch := self._next()) or await self._is_needed_again(reader):
+                    if batch:
+                        await self._answer(connection, batch)
         except BaseException as problem:
             # No connection, or this very task is ended: whoever waits must hear of it.
-            if is_reader:
-                self._readers -= 1
+            if reader.counts:
+                self._count_no_more(reader)
                 waiting = () if self._readers else tuple(self._waiting)
                 for _, answer in (*batch, *waiting):
                     if not answer.done():
                         answer.set_exception(_told(problem))
             if not isinstance(problem, Exception):
                 raise
+
+    async def _is_needed_again(self, reader: _Reader) -> bool:
+        """Wait a moment for whoever comes; false if nobody does.
+
+        A reader counts no more from the very moment at which it is not woken: whoever comes while
+        its connection is given back must get a new one.
+        """
+        loop = asyncio.get_running_loop()
+        reader.woken = loop.create_future()
+        self._idle.append(reader)
+        patience = loop.call_later(IDLE_SECONDS_MAX, self._let_go, reader)
+        try:
+            return await reader.woken
+        finally:
+            patience.cancel()
+            if reader in self._idle:
+                self._idle.remove(reader)
+
+    def _let_go(self, reader: _Reader) -> None:
+        if reader in self._idle:
+            self._idle.remove(reader)
+            self._count_no_more(reader)
+            self._wake(reader, is_needed=False)
+
+    def _wake(self, reader: _Reader, *, is_needed: bool) -> None:
+        if reader.woken is not None and not reader.woken.done():
+            reader.woken.set_result(is_needed)
+
+    def _count_no_more(self, reader: _Reader) -> None:
+        reader.counts = False
+        self._readers -= 1
 
     def _next(self) -> list[tuple[Question, asyncio.Future[Answer]]]:
         batch: list[tuple[Question, asyncio.Future[Answer]]] = []
