@@ -362,12 +362,17 @@ class Storm:
         """End every session but ours, as when the server is killed and comes back."""
         await asyncio.sleep(self.chance.uniform(0, 0.1))
         self.outcome.cuts += 1
-        await self.program.pool.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
-            " where usename = current_user and datname = current_database()"
-            " and application_name <> $1 and pid <> pg_backend_pid()",
-            self.program.session,
-        )
+        try:
+            await self.program.pool.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where usename = current_user and datname = current_database()"
+                " and application_name <> $1 and pid <> pg_backend_pid()",
+                self.program.session,
+            )
+        except LOST:
+            # Where all sessions have just ended, there is nothing left to cut.
+            if not self.is_struck:
+                raise
 
     def _strike(self) -> threading.Timer | None:
         """Perhaps kill the server with -9, a moment from now; it recovers by itself."""
