@@ -186,6 +186,9 @@ class AccountState(msgspec.Struct, gc=False):
                 lot.lapsed = Points(lot.lapsed - change)
             elif change and lot.movements is not None:
                 lot.movements.append((transfer.effective_at, change))
+            if enters and not leaves:
+                # What comes back late may have to lapse before it is looked ahead again.
+                self.expect(lot.valid_to if lot.active else lot.valid_from)
             if credit == _AVAILABLE:
                 # Activation; where part of one is taken back later, the lot stays active.
                 lot.active = True

@@ -30,6 +30,8 @@ EQUIVALENT: Final[dict[str, str]] = {
     "ledger.lots: if short == 0:  [if False]": _NOTHING_MORE,
     "ledger.lots: break  [left out]": _NOTHING_MORE,
     "ledger.state: if transfer.allocations:  [if True]": "there is nothing in none to go through",
+    "ledger.state: if enters and not leaves:  [if True]": _TOO_EARLY,
+    "ledger.state: if enters and not leaves:  [enters and (not leaves): or]": _TOO_EARLY,
     "ledger.state: self.expect(issue.valid_to if active else issue.valid_from)  [if False]": (
         _TOO_EARLY
     ),

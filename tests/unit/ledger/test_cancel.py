@@ -123,3 +123,17 @@ def test_what_was_taken_before_a_merge_comes_back_as_new_lots_that_end_as_those_
         (Origin(former, 1), when("10 January")),
     ]
     assert member.lots == "25 until 1 June"
+
+
+def test_what_comes_back_late_lapses_in_the_same_transaction_if_it_has_to_since() -> None:
+    member = Paper()
+    member.earn("50 until 10 January")
+    member.earn(7)
+    spent = member.redeem(55)
+    member.today("12 January")
+    told = member.book_it(member.till.cancel(MEMBER, of=spent.id, on="5 January"))
+    assert moved(told.transfers) == [
+        "5 January: 55 redeemed to available",
+        "10 January: 50 available to expired",
+    ]
+    assert member.balance == "7 available"

@@ -155,3 +155,16 @@ def test_a_hold_of_before_a_merge_is_not_the_one_of_the_same_number() -> None:
     request = member.till.release(MEMBER, of=UUID(int=8))
     assert refusal(member, request) == "hold_ended holdId"
     member.book_it(member.till.release(MEMBER, of=held.id))
+
+
+def test_what_is_released_late_lapses_in_the_same_transaction_if_it_has_to_since() -> None:
+    member = Paper()
+    member.earn("50 until 10 January")
+    member.book_it(member.till.hold(MEMBER, 50, key="checkout"))
+    member.today("12 January")
+    told = member.book_it(member.till.release(MEMBER, of="checkout", on="5 January"))
+    assert moved(told.transfers) == [
+        "5 January: 50 held to available",
+        "10 January: 50 available to expired",
+    ]
+    assert member.balance == "nothing"
