@@ -44,11 +44,18 @@ QUESTIONS: Final = (
     "export",
     "relay_receiving",
     "workers",
+    "bytes_per_transaction",
 )
 """In the order of the table."""
 
 ABOUT_SIZE: Final = frozenset(
-    {"points_log_size", "large_books", "trial_balance_instant", "workers"}
+    {
+        "points_log_size",
+        "large_books",
+        "trial_balance_instant",
+        "workers",
+        "bytes_per_transaction",
+    }
 )
 """Left out in a hurry unless named: in small books they ask nothing, or have no goal."""
 
