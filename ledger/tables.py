@@ -35,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from ledger.kinds import Kind, LedgerAccount
+from ledger.storage import CHANGING, GROWING, QUEUE
 
 NAMING_CONVENTION = {
     "pk": "%(table_name)s_pk",
@@ -134,7 +135,7 @@ holder = Table(
         postgresql_where=text("merged_into is not null"),
     ),
     comment="Chain head and counters; the row is the lock for all accounts of the holder.",
-    postgresql_with={"fillfactor": "70"},
+    postgresql_with={"fillfactor": "70", **CHANGING},
 )
 
 account = Table(
@@ -158,7 +159,7 @@ account = Table(
     Index(
         "account_next_due_at_idx", "next_due_at", postgresql_where=text("next_due_at is not null")
     ),
-    postgresql_with={"fillfactor": "70"},
+    postgresql_with={"fillfactor": "70", **CHANGING},
 )
 
 transaction = Table(
@@ -199,6 +200,7 @@ transaction = Table(
         postgresql_where=text("reverses is not null"),
     ),
     CheckConstraint(_is_one_of("kind", Kind), name="kind"),
+    postgresql_with=GROWING,
 )
 
 transfer = Table(
@@ -229,6 +231,7 @@ transfer = Table(
     CheckConstraint(_is_one_of("debit", LedgerAccount), name="debit"),
     CheckConstraint(_is_one_of("credit", LedgerAccount), name="credit"),
     CheckConstraint(f"least(debit, credit) <= {LedgerAccount.DEBT.value}", name="of_a_holder"),
+    postgresql_with=GROWING,
 )
 
 lot = Table(
@@ -267,7 +270,7 @@ lot = Table(
     ),
     CheckConstraint("remaining between 0 and issued", name="remaining"),
     CheckConstraint("lapsed between 0 and issued", name="lapsed"),
-    postgresql_with={"fillfactor": "85"},
+    postgresql_with={"fillfactor": "85", **CHANGING},
 )
 
 term = Table(
@@ -312,6 +315,7 @@ allocation = Table(
     Column("place", SmallInteger, nullable=False),
     PrimaryKeyConstraint("holder_id", "number", "line", "place"),
     CheckConstraint("amount > 0", name="amount"),
+    postgresql_with=GROWING,
 )
 
 idempotency = Table(
@@ -322,6 +326,7 @@ idempotency = Table(
     Column("number", BigInteger, nullable=False),
     Column("fingerprint", LargeBinary, nullable=False),
     comment="Every key ever booked; never deleted, so that a key stays unique for ever.",
+    postgresql_with=GROWING,
 )
 
 period = Table(
@@ -390,4 +395,5 @@ outbox = Table(
     Column("number", BigInteger, nullable=False),
     PrimaryKeyConstraint("consumer", "id"),
     comment="Work for the wires, left in the posting's own transaction.",
+    postgresql_with=QUEUE,
 )
