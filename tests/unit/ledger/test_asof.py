@@ -98,3 +98,11 @@ def test_what_had_fallen_due_and_was_not_booked_is_told_apart() -> None:
         [found] = as_of(chain, when("20 January"), when(known))
         assert [line for one in found.due for line in moved(one.transfers)] == due
     assert stood(member, "19 January").due == ()
+
+
+def test_points_that_begin_sooner_than_was_said_first_are_there_sooner() -> None:
+    member = Paper()
+    member.earn("100 from 10 January", key="purchase")
+    member.book_it(member.till.extend(MEMBER, of="purchase", start="6 January"))
+    assert holding(stood(member, "5 January").balance) == "100 pending"
+    assert holding(stood(member, "6 January").balance) == "100 available"

@@ -43,5 +43,5 @@ def test_a_kind_keeps_its_number_for_ever() -> None:
 
 def test_a_holder_s_side_and_the_program_s_side_are_told_apart() -> None:
     assert [account.word for account in BUCKETS] == ["available", "pending", "held", "debt"]
-    assert set(BUCKETS) | set(PROGRAM_ACCOUNTS) == set(LedgerAccount)
+    assert (*BUCKETS, *PROGRAM_ACCOUNTS) == tuple(LedgerAccount)
     assert {account.word for account in LOT_BUCKETS} == {"available", "pending"}

@@ -31,6 +31,7 @@ def marked(member: Paper) -> tuple[list[int], list[int]]:
 def test_what_is_new_is_to_be_written_and_inserted() -> None:
     member = Paper()
     member.earn(100)
+    assert marked(member) == ([1], [])
     member.book_it(member.till.hold(MEMBER, 30))
     assert member.account.is_new
     assert marked(member) == ([1], [2])
@@ -160,10 +161,12 @@ def test_since_when_all_that_is_owed_is_owed_is_remembered_while_it_is() -> None
 def test_what_is_expected_sooner_is_waited_for() -> None:
     account = AccountState(DefinitionId(1))
     account.expect(None)
-    assert account.next_due_at is None
-    for said, expected in ((5, 5), (6, 5), (4, 4), (5, 4)):
+    assert (account.next_due_at, account.changed) == (None, False)
+    for said, expected, changed in ((5, 5, True), (6, 5, False), (4, 4, True), (4, 4, False)):
+        account.changed = False
         account.expect(when(f"{said} March"))
         assert account.next_due_at == when(f"{expected} March")
+        assert account.changed is changed
 
 
 def test_a_holder_s_accounts_are_opened_once() -> None:
