@@ -3,7 +3,8 @@
 The one hard idea: a page that is in the server's own memory costs a twentieth of one that has to be
 copied from the system's, and books grow beyond a few hundred megabytes in a month. But the server
 shares the machine with the service and with whoever else, and a container may have less than the
-machine: so it takes an eighth of what there is, within bounds.
+machine: so it may have a quarter of what there is, within bounds, and takes of it what the books
+fill.
 """
 
 import os
@@ -36,7 +37,7 @@ def memory_of_machine(limits: tuple[Path, ...] = CONTAINER_LIMITS) -> int:
 
 def memory_settings(memory: int) -> dict[str, str]:
     """The settings of a server on a machine with so many bytes of memory."""
-    buffers = min(max(memory // 8, BUFFERS_MIN), BUFFERS_MAX)
+    buffers = min(max(memory // 4, BUFFERS_MIN), BUFFERS_MAX)
     cached = max(memory // 2, 2 * buffers)
     return {
         "shared_buffers": f"{buffers // MEBIBYTE}MB",
