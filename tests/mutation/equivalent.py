@@ -62,6 +62,12 @@ EQUIVALENT: Final[dict[str, str]] = {
         _NEVER_BOOKED
     ),
     "ledger.draft: _UNNAMED: Final = UUID(int=0)  [0 to 1]": _NEVER_BOOKED,
+    "ledger.state: if self.last_effective_at is None or effective_at > self.last_effective_at:"
+    "  [effective_at > self.last_effective_at: Gt to GtE]": _THE_SAME_INSTANT,
+    "ledger.state: if debit == _DEBT and"
+    " (self.debt_since is None or effective_at > self.debt_since):"
+    "  [effective_at > self.debt_since: Gt to GtE]": _THE_SAME_INSTANT,
+    "ledger.chain: _NO_BYTES = bytes(16)  [16 to 17]": "sixteen is as many as the form takes",
     "ledger.chain: effective_at if transaction.recorded_at is at else"
     " _instant(transaction.recorded_at),  [if False]": _CONVERTED_AGAIN,
     "ledger.chain: instant = effective_at if when is at else _instant(when)  [if False]": (

@@ -177,6 +177,13 @@ def test_what_stands_with_all_that_is_due_and_what_comes_next(
     assert ("never" if due is None else said(due)) == next_due
 
 
+def test_where_nothing_will_ever_be_due_what_stands_stands() -> None:
+    member = Paper()
+    member.earn(70)
+    found, due = with_due(member.account, when("1 January 2999"))
+    assert (holding(found), due) == ("70 available", None)
+
+
 def test_due_drafts_come_in_the_order_of_time_one_a_kind_and_instant_and_hold() -> None:
     member = Paper()
     member.earn("70 until 15 January")
