@@ -91,6 +91,7 @@ HANDLERS: Final[tuple[HTTPRouteHandler, ...]] = (
     adjustments.get_adjustment,
     adjustments.replay_adjustment,
     adjustments.replay_adjustments,
+    adjustments.dismiss_adjustment,
     relay.receive_relay_message,
     relay.receive_relay_message_by_token,
     relay.greet_relay_source,

@@ -4,6 +4,7 @@ The one hard idea: whoever connects an Engage needs sentences, not codes; so `ch
 tried, what was found and what to do, and its exit status says whether to go on.
 """
 
+import getpass
 import logging
 import sys
 from collections import Counter
@@ -145,6 +146,30 @@ def replay(told: Told, tenant: str, message: UUID | None, reason: str | None) ->
     OUT.print(f"{states.total()} judged again: {said}." if said else "Nothing is in quarantine.")
     if states[DeliveryState.QUARANTINED]:
         sys.exit(1)
+
+
+@engage.command()
+@click.argument("tenant")
+@click.argument("message", type=UUID)
+@click.option("--reason", required=True, help="Why it is not to be booked; it is kept.")
+@click.pass_obj
+def dismiss(told: Told, tenant: str, message: UUID, reason: str) -> None:
+    """Leave a quarantined MESSAGE of TENANT unbooked for good, such as one that was a slip.
+
+    It is no longer counted as quarantined, and is not booked if Engage sends it again.
+    """
+
+    async def leave(follower: Follower) -> None:
+        who = f"{getpass.getuser()} at the command line"
+        try:
+            found = await follower.dismiss(message, who, reason)
+        except NotReplayableError as problem:
+            raise click.ClickException(str(problem)) from None
+        if found is None:
+            raise click.ClickException(f"there is no message {message}")
+
+    run(_with(told.configuration(), tenant, leave))
+    OUT.print("It won't be booked.")
 
 
 @engage.command(name="write-files")

@@ -169,6 +169,18 @@ class AdjustmentReplayRequest(
     reason: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
 
 
+class AdjustmentDismissalRequest(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """That a quarantined message is not to be booked.
+
+    Attributes:
+        reason: Why, for whoever wonders.
+    """
+
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
 class AdjustmentsReplayedDocument(msgspec.Struct, frozen=True, rename="camel"):
     """How many messages were judged again, and what became of them, by state."""
 

@@ -142,7 +142,8 @@ NOT_REPLAYABLE: Final = ProblemType(
     "not_replayable",
     409,
     "The message can't be judged again",
-    "Only a quarantined message whose body was not erased can be replayed.",
+    "Only a quarantined message whose body was not erased can be replayed, and only a quarantined "
+    "one dismissed.",
 )
 MESSAGE_REFUSED: Final = ProblemType(
     "message_refused",

@@ -1,15 +1,16 @@
-"""What Engage sent: see it, and have what was quarantined judged again."""
+"""What Engage sent: see it, and have what was quarantined judged again, or left for good."""
 
 from typing import Any, Final
 
 from litestar import Request, Response, get, post
 from msgspec import UNSET
 
-from api.access.guard import needs
+from api.access.guard import bearer_of, needs
 from api.access.scopes import Scope
 from api.answers import answer
 from api.documents.forms import Guid
 from api.documents.sync import (
+    AdjustmentDismissalRequest,
     AdjustmentDocument,
     AdjustmentPage,
     AdjustmentReplayRequest,
@@ -20,7 +21,7 @@ from api.intake.bodies import json_body, no_body
 from api.intake.cursor import write_cursor
 from api.intake.paging import read_page
 from api.intake.query import path_guid, read_query
-from api.intake.small import read_small
+from api.intake.small import read_small, read_sound
 from api.openapi.operation import Answer, Body, Operation, Parameter, described
 from api.problems import catalogue
 from api.problems.problem import ProblemError
@@ -60,6 +61,29 @@ REPLAY: Final = Operation(
     problems=(catalogue.REQUEST_INVALID, catalogue.NOT_FOUND, catalogue.NOT_REPLAYABLE),
 )
 
+
+DISMISS: Final = Operation(
+    id="dismissAdjustment",
+    tag="Adjustments",
+    summary="Leave a quarantined message unbooked for good",
+    description=(
+        "What was a slip in Engage, or was adjusted there anew. It no longer counts as "
+        "quarantined, and is not booked if it comes again; who decided it, and why, is kept."
+    ),
+    scope=Scope.SYNC_RUN,
+    parameters=(Parameter("adjustmentId", "path", Guid, "The message's id.", required=True),),
+    body=Body(AdjustmentDismissalRequest, {"slip": {"reason": "adjusted anew without decimals"}}),
+    answers=(Answer(200, "The message as it stands now.", AdjustmentDocument),),
+    problems=(
+        catalogue.JSON_INVALID,
+        catalogue.REQUEST_INVALID,
+        catalogue.NOT_FOUND,
+        catalogue.NOT_REPLAYABLE,
+        catalogue.BODY_TOO_SLOW,
+        catalogue.BODY_TOO_LARGE,
+        catalogue.MEDIA_TYPE_UNSUPPORTED,
+    ),
+)
 
 GET_ADJUSTMENT: Final = Operation(
     id="getAdjustment",
@@ -131,6 +155,30 @@ async def replay_adjustment(request: Request[Any, Any, Any]) -> Response[bytes]:
     read_query(request, {})
     try:
         found = await follower.replay(identifier)
+    except NotReplayableError as problem:
+        raise ProblemError(catalogue.NOT_REPLAYABLE, str(problem)) from None
+    if found is None:
+        raise ProblemError(catalogue.NOT_FOUND, "there is no such message")
+    return answer(adjustment_document(found))
+
+
+@post(
+    "/v1/adjustments/{adjustmentId:str}/dismissals",
+    guards=[needs(Scope.SYNC_RUN)],
+    request_max_body_size=BODY_BYTES_MAX,
+    status_code=200,
+    opt=described(DISMISS),
+)
+async def dismiss_adjustment(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Leave one message unbooked."""
+    follower = own_follower(request, service_of(request))
+    identifier = path_guid(request, "adjustmentId")
+    read_query(request, {})
+    wanted = read_sound(await json_body(request), AdjustmentDismissalRequest)
+    try:
+        found = await follower.dismiss(
+            identifier, f"key {bearer_of(request).key_id}", wanted.reason
+        )
     except NotReplayableError as problem:
         raise ProblemError(catalogue.NOT_REPLAYABLE, str(problem)) from None
     if found is None:

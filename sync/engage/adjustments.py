@@ -153,6 +153,32 @@ async def replay(context: Context, delivery: UUID) -> DeliveryRecord | None:
         return await deliveries.one(connection, context.tenant.id, delivery)
 
 
+async def dismiss(context: Context, delivery: UUID, by: str, why: str) -> DeliveryRecord | None:
+    """Leave a quarantined message unbooked for good, also if it comes again.
+
+    Args:
+        context: Whose.
+        delivery: The message's id here.
+        by: Who decided that.
+        why: Their reason, for whoever wonders.
+
+    Returns:
+        The message as it stands afterwards; `None` if the tenant has none of that id.
+
+    Raises:
+        NotReplayableError: it isn't quarantined.
+    """
+    async with context.pool.acquire() as connection, connection.transaction():
+        found = await deliveries.lock(connection, context.tenant.id, delivery)
+        if found is None:
+            return None
+        if found.state is not DeliveryState.QUARANTINED:
+            raise NotReplayableError(f"the delivery is {found.state}, not quarantined")
+        now = await context.clock.read(connection)
+        await deliveries.dismiss(connection, delivery, now, f"{why} ({by})")
+        return await deliveries.one(connection, context.tenant.id, delivery)
+
+
 def _judge(context: Context, body: bytes, message_id: str | None, *, is_signed: bool) -> Judgement:
     return judge(
         body,

@@ -20,6 +20,9 @@ from sync.engage.judgement import Judgement
 LIST_MAX = 1000
 """The most deliveries of one page."""
 
+DISMISSED = "dismissed"
+"""The reason of what a person said is not to be booked."""
+
 EARLIER_BODIES_MAX = 10
 """How many bodies that came before under the same id are kept; the first of them always is."""
 
@@ -126,6 +129,14 @@ COUNT_BY_STATE = """
     select state, count(*) from engage.delivery where tenant_id = $1 group by state
 """
 
+
+DISMISS = """
+    -- A person says that a quarantined message is not to be booked. Index: delivery_pk.
+    update engage.delivery set state = 'ignored', reason = $2, decided_at = $3,
+        message = $4 || '; before: ' || coalesce(reason, 'no reason')
+            || coalesce(': ' || message, '')
+    where id = $1
+"""
 
 QUARANTINE = """
     -- What is quarantined, by reason, the reason of the latest message first.
@@ -325,6 +336,11 @@ async def counts(connection: Connection, tenant: TenantId) -> dict[DeliveryState
     """How many messages there are, by what became of them."""
     rows = await connection.fetch(COUNT_BY_STATE, tenant)
     return {DeliveryState(row["state"]): row["count"] for row in rows}
+
+
+async def dismiss(connection: Connection, delivery: UUID, at: datetime, said: str) -> None:
+    """Note that a person does not want a message booked, and what is said of that."""
+    await connection.execute(DISMISS, delivery, DISMISSED, at, said)
 
 
 async def quarantine(

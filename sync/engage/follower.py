@@ -163,6 +163,14 @@ class Follower:
         """Judge again all that is quarantined, for one reason or any; what became of it."""
         return await adjustments.replay_all(self.context, reason)
 
+    async def dismiss(self, delivery: UUID, by: str, why: str) -> DeliveryRecord | None:
+        """Leave a quarantined message unbooked for good; `None` if there is none of that id.
+
+        Raises:
+            NotReplayableError: it isn't quarantined.
+        """
+        return await adjustments.dismiss(self.context, delivery, by, why)
+
     async def delivery(self, delivery: UUID) -> DeliveryRecord | None:
         """A webhook's message by its id here; `None` if the tenant has none of that id."""
         async with self.context.pool.acquire() as connection:

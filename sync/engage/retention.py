@@ -51,6 +51,7 @@ IGNORED: Final = """
     delete from engage.delivery where id = any(array(
         select id from engage.delivery
         where tenant_id = $1 and id < $2 and decided_at < $3 and state = 'ignored'
+          and reason is distinct from 'dismissed'
         order by id limit $4 for update skip locked
     ))
 """

@@ -142,6 +142,24 @@ async def test_what_is_booked_is_not_judged_again(house: House) -> None:
     assert unknown.status_code == 404
 
 
+async def test_what_was_a_slip_is_left_for_good(house: House) -> None:
+    message = adjustment(house.contact, 5, tenant="mistaken")
+    await house.anyone.post(HOOK, **signed(message))
+    shown = (await house.http.get("/v1/adjustments?limit=1")).json()["adjustments"][0]
+    path = f"/v1/adjustments/{shown['adjustmentId']}/dismissals"
+    for body in ({}, {"reason": ""}, {"reason": "a\u0000b"}):
+        assert (await house.http.post(path, json=body)).status_code == 400
+    left = await house.http.post(path, json={"reason": "a slip"})
+    assert left.status_code == 200, left.text
+    assert (left.json()["state"], left.json()["reason"]) == ("ignored", "dismissed")
+    assert left.json()["message"].startswith("a slip (key ")
+    await house.anyone.post(HOOK, **signed(message))
+    assert (await house.http.post(path, json={"reason": "a slip"})).status_code == 409
+    nobodys = path.replace(shown["adjustmentId"], str(uuid4()))
+    assert (await house.http.post(nobodys, json={"reason": "a slip"})).status_code == 404
+    assert (await house.http.get(f"/v1/adjustments/{shown['adjustmentId']}")).json()["repeats"] == 1
+
+
 async def test_messages_that_prove_nothing_are_refused_alike(house: House) -> None:
     message = adjustment(house.contact, 40)
     fitting = signed(message)
@@ -270,7 +288,10 @@ async def test_a_run_pushes_what_changed_and_waits_for_engage(
     assert response.status_code == 200, response.text
     run = response.json()
     assert (run["state"], run["isFinal"], run["cause"]) == ("done", True, "request")
-    assert (run["summary"]["is_complete"], run["summary"]["parked"]) == (True, 0)
+    assert run["summary"]["is_complete"] is True
+    # Contacts of other tests, whom Engage does not know.
+    status = (await house.http.get("/v1/sync/acme/status")).json()
+    assert run["summary"]["parked"] == status["parked"]
     assert engage.balances()[house.contact] == 100
 
     again = await house.http.get(response.headers["location"])

@@ -122,6 +122,27 @@ def test_what_engage_sent_is_listed_and_judged_again(commands: Commands) -> None
     assert "there is no message" in nothing
 
 
+def test_what_was_a_slip_is_dismissed_for_good(commands: Commands) -> None:
+    slip = adjustment(uuid4(), 2.5)
+    received(commands, slip)
+    words = ("engage", "messages", "acme", "--state", "quarantined", "--json")
+    (held,) = json.loads(commands.say(*words).out)
+    assert held["reason"] == "amount_beyond_scale"
+    why = ("--reason", "adjusted anew")
+    said = commands.say("engage", "dismiss", "acme", held["adjustmentId"], *why).words
+    assert said == "It won't be booked."
+    received(commands, slip)
+    assert json.loads(commands.say(*words).out) == []
+    (left,) = json.loads(commands.say("engage", "messages", "acme", "--json").out)
+    assert (left["state"], left["reason"]) == ("ignored", "dismissed")
+    assert left["message"].startswith("adjusted anew (")
+    assert "before: amount_beyond_scale: amount has 1 decimals" in left["message"]
+    again = commands.say("engage", "dismiss", "acme", held["adjustmentId"], *why, status=1).words
+    assert "the delivery is ignored, not quarantined" in again
+    nobodys = commands.say("engage", "dismiss", "acme", str(uuid4()), *why, status=1).words
+    assert "there is no message" in nobodys
+
+
 def test_a_program_is_written_into_files_and_read_back(
     commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def test_operation_ids_are_a_contract() -> None:
         "receiveEngageWebhook",
         "receiveRelayMessage",
         "receiveRelayMessageByToken",
+        "dismissAdjustment",
         "replayAdjustment",
         "replayAdjustments",
         "replayRelayEvent",
