@@ -86,6 +86,9 @@ EQUIVALENT: Final[dict[str, str]] = {
     ),
     "ledger.rules.returns: if request.part is not None and request.whole is not None:"
     "  [request.part is not None and request.whole is not None: or]": "they go together",
+    "ledger.book: if not opened or opened[0][0] != (kind, at, ended):  [if True]": (
+        "what falls due together is asked for together"
+    ),
     "ledger.book: if due != account.next_due_at:  [if True]": (
         "an account that something was booked on is stored anyway"
     ),

@@ -10,7 +10,7 @@ from ledger.kinds import Kind
 from ledger.requests import Request
 from ledger.rules.context import Original
 from tests.bookkeeping.paper import DEFINITION, MEMBER, NotBookedError, Paper
-from tests.bookkeeping.words import MOMENT, moved, said, when
+from tests.bookkeeping.words import MOMENT, moved, said, taken, when
 
 
 def refusal(member: Paper, request: Request) -> str:
@@ -168,3 +168,16 @@ def test_what_is_released_late_lapses_in_the_same_transaction_if_it_has_to_since
         "10 January: 50 available to expired",
     ]
     assert member.balance == "nothing"
+
+
+def test_of_what_is_released_together_that_repays_debt_which_expires_soonest_by_then() -> None:
+    member = Paper()
+    member.earn("50 until 1 March", key="first")
+    member.earn("50 until 1 April")
+    member.book_it(member.till.hold(MEMBER, 100, key="checkout"))
+    member.book_it(member.till.extend(MEMBER, of="first", end="1 May"))
+    member.redeem(60, allow_debt=True)
+    told = member.book_it(member.till.release(MEMBER, of="checkout"))
+    assert moved(told.transfers)[-1] == "1 January: 60 available to debt"
+    assert taken(told.transfers[-1:]) == "lot 2: 50, lot 1: 10"
+    assert member.lots == "40 until 1 May"

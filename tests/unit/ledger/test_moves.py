@@ -210,3 +210,11 @@ def test_what_went_is_waited_for_where_it_went_to() -> None:
         )
         assert giver.next_due_at == (None if left is None else when(left))
         assert friend.next_due_at == when(gone)
+
+
+def test_pending_points_repay_nothing_where_they_go_to_before_they_begin() -> None:
+    sheet = Sheet(CONTACTS, [definition()], when("1 January"))
+    booked(sheet, "1 January", TILL.earn(GIVER, "100 from 5 March"))
+    booked(sheet, "1 January", TILL.redeem(FRIEND, 20, allow_debt=True))
+    _, took = booked(sheet, "2 January", TILL.move(GIVER, to=FRIEND))
+    assert holding(took.transaction.after) == "100 pending, 20 debt"

@@ -1,7 +1,9 @@
 """State: what facts leave behind, and what of it is marked to be stored."""
 
 from ledger.amounts import Points
+from ledger.facts import Transfer
 from ledger.identity import DefinitionId
+from ledger.kinds import LedgerAccount
 from ledger.state import AccountState
 from tests.bookkeeping.paper import DEFINITION, MEMBER, Paper
 from tests.bookkeeping.words import when
@@ -167,6 +169,13 @@ def test_what_is_expected_sooner_is_waited_for() -> None:
         account.expect(when(f"{said} March"))
         assert account.next_due_at == when(f"{expected} March")
         assert account.changed is changed
+
+
+def test_an_account_that_a_transfer_was_applied_to_has_changed() -> None:
+    account = AccountState(DefinitionId(1))
+    sides = (LedgerAccount.ISSUED, LedgerAccount.AVAILABLE)
+    account.apply(Transfer(1, *sides, Points(5), when("1 March")))
+    assert (account.changed, account.available) == (True, 5)
 
 
 def test_a_holder_s_accounts_are_opened_once() -> None:
