@@ -218,3 +218,16 @@ async def test_the_service_sweeps_what_has_fallen_due(
     await asyncio.sleep(0.4)
     assert await wires.sweep() == 1
     assert await wires.sweep() == 0
+
+
+async def test_sweeping_rolls_up_what_was_booked(program: Program, wires: Synchronisation) -> None:
+    await program.earn(member(1001), 100)
+    await program.earn(member(1002), 50)
+    run = await wires.run_now(TENANT, JobKind.SWEEP, wait_seconds=10)
+    assert run.state is RunState.DONE
+    counted = "select stored::bigint from ledger.recount where account = 1 and rolled_up = stored"
+    assert await program.pool.fetchval(counted) == 150
+    # It is done once an hour, however often is swept.
+    await program.earn(member(1001), 100)
+    await wires.run_now(TENANT, JobKind.SWEEP, wait_seconds=10)
+    assert await program.pool.fetchval(counted) == 150
