@@ -166,3 +166,12 @@ def test_pending_points_that_were_taken_back_get_no_other_beginning() -> None:
     member.give_back()
     request = member.till.extend(MEMBER, of="purchase", start="12 January")
     assert refusal(member, request) == "nothing_pending validFrom"
+
+
+def test_what_ends_now_has_ended_though_nothing_was_left_to_lapse() -> None:
+    member = Paper()
+    member.earn("50 until 20 January", key="purchase")
+    member.redeem(50)
+    member.today("20 January")
+    request = member.till.extend(MEMBER, of="purchase", end="25 January")
+    assert refusal(member, request) == "points_lapsed reverses"
