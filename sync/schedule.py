@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import asyncpg
 from apscheduler.schedulers.asyncio import (  # type: ignore[import-untyped] # it has no types
     AsyncIOScheduler,
 )
 
 from sync.leadership import Connect, Leadership
 from sync.timing import Timing
+from sync.units import LOST
 
 LEADERSHIP: Final = "schedule"
 STOP_SECONDS_MAX: Final = 30.0
@@ -133,7 +133,7 @@ class Schedule:
     async def _run(job: Job) -> None:
         try:
             await job.do()
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*LOST, TimeoutError) as error:
             # The database is away; the next time comes anyway.
             logger.warning("schedule job=%s failed=%s", job.name, type(error).__name__)
         except Exception as error:

@@ -10,15 +10,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-import asyncpg
-
 from ledger.connection import Pool
 from ledger.identity import TenantId
 from sync import runs
 from sync.clock import Clock
 from sync.engage.context import new_id
 from sync.runs import Cause, RunState
-from sync.units import BusyError, unit
+from sync.units import LOST, BusyError, unit
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +134,7 @@ async def _finish(
 async def _done(work: Work) -> tuple[RunState, Outcome | None, str | None]:
     try:
         outcome = await work.do()
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*LOST, TimeoutError) as error:
         logger.warning("run unit=%s failed=%s", work.unit, type(error).__name__)
         return RunState.FAILED, None, f"the database: {type(error).__name__}: {error}"
     except Exception as error:
