@@ -76,12 +76,15 @@ LOCK_CLAIMED: Final = """
 """
 
 END: Final = f"""
-    -- Customers of whom nothing waits any more. Index: queue_pk, event_waiting_idx.
+    -- Customers of whom nothing waits any more. Looked up for each, since joining them reads all
+    -- that waits for anybody. Index: queue_pk, event_waiting_idx.
     delete from relay.queue
-    where destination_id = $1 and customer = any($2::text[]) and not exists (
-        select from relay.event where event.destination_id = queue.destination_id
+    where destination_id = $1 and customer = any($2::text[]) and (
+        select event.number from relay.event
+        where event.destination_id = queue.destination_id
           and event.customer = queue.customer and event.state = '{EventState.WAITING}'
-    )
+        order by event.number limit 1
+    ) is null
 """
 
 GO_ON: Final = f"""
