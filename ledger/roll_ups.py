@@ -179,7 +179,9 @@ async def roll_up(connection: Connection, *, at: datetime | None = None) -> Roll
         until = await rolled_until(connection)
         hour = now.replace(minute=0, second=0, microsecond=0)
         await connection.execute(MERGE_HOURS, until or last_day, hour)
-        await connection.execute(RECOUNT, at)
+        counted_at = await connection.fetchval(COUNTED_AT)
+        if counted_at is None or counted_at < now:  # else somebody else has done it meanwhile
+            await connection.execute(RECOUNT, at)
     return RolledUp(days, until)
 
 

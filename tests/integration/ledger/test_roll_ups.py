@@ -136,6 +136,10 @@ async def test_two_that_roll_up_at_once_do_it_once(desk: Desk) -> None:
     desk.today("20 January")
     found = await asyncio.gather(*(rolled(desk) for _ in range(4)))
     assert sum(one.days for one in found) == 8
+    async with desk.pool.acquire() as connection:
+        # Rows that were written over lie behind those that were written first.
+        places = await connection.fetch("select ctid from ledger.recount order by ctid")
+        assert [row["ctid"] for row in places] == [(0, place) for place in range(1, 5)]
     assert await desk.count("rollup") == await desk.count("rollup_day") == 16
     assert await desk.findings() == []
 
