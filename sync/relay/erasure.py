@@ -13,57 +13,63 @@ from ledger.connection import Connection
 from ledger.identity import ContactId, HolderId, TenantId
 from sync.relay.vendors.books import NUMBER_PREFIX, contact_key, number_key
 
-SOURCES: Final = "select id from relay.source where tenant_id = $1"
-DESTINATIONS: Final = "select id from relay.destination where tenant_id = $1"
+SOURCES: Final = "any(array(select id from relay.source where tenant_id = $1))"
+DESTINATIONS: Final = "any(array(select id from relay.destination where tenant_id = $1))"
+"""As arrays, by whose elements an index is looked up; a join reads it whole."""
 
 LOCK_QUEUES: Final = f"""
     -- In everybody's order. Index: queue_pk.
     select customer from relay.queue
-    where destination_id in ({DESTINATIONS}) and customer = any($2::text[])
+    where destination_id = {DESTINATIONS} and customer = any($2::text[])
     order by destination_id, customer for update
 """
 
 JOIN_KEYS: Final = f"""
     -- By what else these customers go. Index: identity_customer_idx, identity_pk.
-    delete from relay.identity
-    where group_id in ({SOURCES}) and (customer = any($2::text[]) or key = any($3::text[]))
-    returning key
+    with by_customer as (
+        delete from relay.identity where group_id = {SOURCES} and customer = any($2::text[])
+        returning key
+    ), by_key as (
+        delete from relay.identity where group_id = {SOURCES} and key = any($3::text[])
+        returning key
+    )
+    select key from by_customer union select key from by_key
 """
 
 EVENTS: Final = f"""
     -- Whoever is sending one of them at this moment finds nothing to settle afterwards.
     -- Index: event_customer_idx.
     delete from relay.event
-    where source_id in ({SOURCES}) and customer = any($2::text[])
+    where source_id = {SOURCES} and customer = any($2::text[])
 """
 
 NUMBERS: Final = f"""
     -- The member numbers by which contacts go, and those by which they went.
     -- Index: identity_pk, identity_customer_idx.
     select customer as number from relay.identity
-    where group_id in ({SOURCES}) and key = any($3::text[])
+    where group_id = {SOURCES} and key = any($3::text[])
     union
     select substr(key, {len(NUMBER_PREFIX) + 1}) from relay.identity
-    where group_id in ({SOURCES}) and customer = any($2::text[])
+    where group_id = {SOURCES} and customer = any($2::text[])
       and starts_with(key, '{NUMBER_PREFIX}')
 """
 
 EVENTS_BY_KEY: Final = f"""
     -- Index: event_join_key_idx.
     delete from relay.event
-    where source_id in ({SOURCES}) and join_key = any($2::text[]) and state = 'quarantined'
+    where source_id = {SOURCES} and join_key = any($2::text[]) and state = 'quarantined'
 """
 
 QUEUES: Final = f"""
     -- Index: queue_pk.
     delete from relay.queue
-    where destination_id in ({DESTINATIONS}) and customer = any($2::text[]) and bulk_id is null
+    where destination_id = {DESTINATIONS} and customer = any($2::text[]) and bulk_id is null
 """
 
 PROFILES: Final = f"""
     -- Index: profile_pk.
     delete from relay.profile
-    where destination_id in ({DESTINATIONS}) and customer = any($2::text[])
+    where destination_id = {DESTINATIONS} and customer = any($2::text[])
 """
 
 

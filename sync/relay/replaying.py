@@ -17,7 +17,7 @@ from uuid import UUID
 import asyncpg
 
 from ledger.connection import Connection
-from sync.relay.events import FILTER, Wanted, filter_values
+from sync.relay.events import Wanted, condition_of
 from sync.relay.intake import MESSAGES, EventState, Incoming, Reason, take_in
 from sync.relay.register import Register, SourceId
 from sync.relay.vendors.protocol import Arrival
@@ -31,8 +31,8 @@ _STATES: Final = ", ".join(f"'{state}'" for state in REPLAYABLE)
 LOCK: Final = f"""
     -- Events that can be replayed, the earliest first. Index: as for a page of events.
     select id, source_id, payload, received_at from relay.event
-    where {FILTER} and event.state in ({_STATES}) and event.payload is not null
-    order by event.id limit $10 for update skip locked
+    where %s and event.state in ({_STATES}) and event.payload is not null
+    order by event.id limit $1 for update skip locked
 """
 
 LOCK_ONE: Final = f"""
@@ -139,11 +139,9 @@ async def replay_some(
     Returns:
         What it came to, and the last one looked at; `None` where there are no more.
     """
-    values = filter_values(wanted)
-    if after is not None:
-        # The lowest id asked for is the one after it.
-        values[2] = UUID(int=min(after.int + 1, MAX_ID.int))
-    rows = await connection.fetch(LOCK, *values, TOGETHER_MAX)
+    begin = None if after is None else UUID(int=min(after.int + 1, MAX_ID.int))
+    condition = condition_of(wanted, begin=begin)
+    rows = await connection.fetch(LOCK % condition.text, TOGETHER_MAX, *condition.values)
     if not rows:
         return Replayed(0, 0), None
     return await _replay(connection, register, rows, now), rows[-1]["id"]
