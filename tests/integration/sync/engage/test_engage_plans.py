@@ -9,6 +9,7 @@ import pytest
 from ledger.connection import Pool
 from ledger.postgres import connect
 from sync.engage import accounts, batches, marks, storing
+from sync.engage.drift import choosing
 from tests.following.program import TENANT, Program
 
 NOW = datetime.now(UTC)
@@ -95,6 +96,7 @@ async def test_statements_go_by_their_indexes(
         "start sending": (batches.START_SENDING, (batch, NOW, later, NOW, "stored")),
         "take up": (batches.TAKE_UP, (tenant, ["accepted"], NOW, later, 50, NOW)),
         "page": (batches.LIST, (tenant, None, None, 100)),
+        "asked for": (choosing.ASKED_FOR, (NOW, definitions[:1], 500, choosing.SOON)),
     }
     slow = []
     for name, (statement, arguments) in asked.items():
