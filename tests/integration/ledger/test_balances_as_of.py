@@ -3,6 +3,7 @@
 A run is repeated by its seed: `SEED=… pytest tests/integration/ledger/test_balances_as_of.py`.
 """
 
+import asyncio
 import os
 import random
 from collections.abc import Awaitable, Callable
@@ -102,6 +103,42 @@ async def test_what_will_be_known_is_not_told(desk: Desk) -> None:
             await balances_as_of(
                 connection, desk.tenant, contact, recorded_at=now + timedelta(days=400)
             )
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_what_is_being_recorded_by_an_instant_is_waited_for(
+    database: Database, *, is_new: bool
+) -> None:
+    contact = member(1001)
+    async with opened(database, today=None) as desk, desk.pool.acquire() as posting:
+        if not is_new:
+            await desk.book(desk.till.earn(contact, 10))
+        begun = posting.transaction()
+        await begun.start()
+        await desk.books.post_within(posting, [desk.till.earn(contact, 5)])
+        async with desk.pool.acquire() as connection:
+            now: datetime = await connection.fetchval("select clock_timestamp()")
+            reading = asyncio.create_task(
+                balances_as_of(connection, desk.tenant, contact, recorded_at=now)
+            )
+            done, _ = await asyncio.wait([reading], timeout=0.2)
+            assert not done, "what was recorded before is not known yet"
+            await begun.commit()
+            found = await reading
+            assert [one.available for one in found.values()] == [5 if is_new else 15]
+            again = await balances_as_of(connection, desk.tenant, contact, recorded_at=now)
+            assert again == found
+
+
+async def test_a_reading_of_the_past_locks_nothing(desk: Desk) -> None:
+    contact = member(1001)
+    await desk.book(desk.till.earn(contact, 10))
+    async with desk.pool.acquire() as connection:
+        row = "select xmin, xmax from ledger.holder where id = $1"
+        holder = await desk.holder_of(contact)
+        before = await connection.fetchrow(row, holder)
+        await balances_as_of(connection, desk.tenant, contact, recorded_at=desk.at)
+        assert await connection.fetchrow(row, holder) == before
 
 
 async def test_a_reading_waits_no_longer_than_it_may_for_somebody_s_lock(
