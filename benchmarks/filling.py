@@ -253,8 +253,12 @@ KEYS: Final = {
     "account": "select count(holder_id) from ledger.account where holder_id >= $1",
     "transfer": "select count(holder_id) from ledger.transfer where holder_id >= $1",
     "transaction": "select count(holder_id) from ledger.transaction where holder_id >= $1",
+    "rollup": """
+        select (select count(effective_hour) from ledger.rollup where definition_id >= 0),
+               (select count(recorded_hour) from ledger.rollup where recorded_hour > '-infinity')
+    """,
 }
-"""Reads the index of a table's primary key."""
+"""Reads the indexes by which a table is read."""
 
 
 async def warm(database: Database, *tables: str) -> None:

@@ -35,7 +35,7 @@ async def measure(ground: Ground) -> list[Result]:
     """Ask it."""
     contacts = ground.size(500_000, 20_000)
     database = await filled(ground, contacts, EACH)
-    await warm(database, "transfer")
+    await warm(database, "transfer", "rollup")
     rounds = Rounds()
     waits: list[float] = []
     now = datetime.now(UTC)
