@@ -112,7 +112,7 @@ RELEASE: Final = f"""
     select count(*) from released
 """
 
-RELEASE_OF_KEYS: Final = RELEASE % ("event_join_key_idx", "identity.key = any($3::text[])")
+RELEASE_OF_KEYS: Final = RELEASE % ("event_join_key_idx", "event.join_key = any($3::text[])")
 RELEASE_SINCE: Final = RELEASE % ("event_troubled_idx", "event.id >= $3::uuid")
 
 

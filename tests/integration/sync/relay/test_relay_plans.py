@@ -29,8 +29,8 @@ DESTINATION = DestinationId(1)
 TOO_MUCH = 3_000
 """Of 65,000 events, 20,000 queues and 10,000 keys of customers; 20 customers have 600 events."""
 
-SELDOM = ("search", "troubled", "one", "replay", "erase")
-"""What people ask for; a table that was filled at once is analysed by the time they do."""
+LATER = ("attributes", "release", "search", "troubled", "one", "replay", "erase")
+"""For these, tables that were filled at once may be read whole until they are analysed."""
 
 FILL = """
     insert into relay.event (id, received_at, source_id, destination_id, state, family, customer,
@@ -141,7 +141,7 @@ async def test_what_is_read_does_not_grow_with_what_waits(
                 read = {
                     name: await read_by(connection, mode, do)
                     for name, do in done.items()
-                    if analysed or name not in SELDOM
+                    if analysed or name not in LATER
                 }
             assert {name: count for name, count in read.items() if count > TOO_MUCH} == {}
             assert sum(map(bool, read.values())) >= len(read) - 1, f"nothing was counted: {read}"
