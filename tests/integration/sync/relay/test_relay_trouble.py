@@ -232,7 +232,8 @@ async def test_a_request_waits_for_its_turn(database: Database, moengage: str) -
 async def test_a_limit_is_waited_for_by_all(database: Database, moengage: str) -> None:
     settings = relay_settings(moengage, {"perx": basic("perx")}, bulk_elements_max=10)
     async with open_stage(database, settings) as stage, open_stage(database, settings) as other:
-        limits: dict[str, int | None] = {"windowSeconds": 60, "transitionEventsMax": 30}
+        # An hour, whose end is less likely to fall into the test than a minute's.
+        limits: dict[str, int | None] = {"windowSeconds": 3600, "transitionEventsMax": 30}
         await stage.control.put("/_sandbox/settings", json={"limits": limits})
         for number in range(60):
             await stage.tell("perx", visit(number, f"cust-{number}"))
