@@ -19,7 +19,7 @@ from sync.relay.teaching import Whose, trouble_of
 COLUMNS = ("waits_for", "customer")
 TOGETHER = 1000
 SHOWN = 20
-FILE_BYTES_MAX = 500_000_000
+FILE_BYTES_MAX = 100_000_000
 
 
 @click.command("tell")
