@@ -354,6 +354,6 @@ def _quarantine(held: list[QuarantineCount]) -> Iterator[Finding]:
             f"{one.messages} in quarantine as {one.reason}, the latest of "
             f"{one.received_at:%Y-%m-%d %H:%M:%SZ}: {one.message or 'no more is known'}.",
             "`pointmaster engage messages --state quarantined` lists them; after mending, "
-            f"`pointmaster engage replay --reason {one.reason}` books them, and `pointmaster engage "
-            "dismiss` leaves one unbooked for good.",
+            f"`pointmaster engage replay --reason {one.reason}` books them, and "
+            "`pointmaster engage dismiss` leaves one unbooked for good.",
         )
