@@ -27,7 +27,7 @@ LOCK_HOLDERS = """
     -- Lock the holders of these contacts, in the order of their ids. Index: contact_pk, holder_pk.
     select contact.tenant_id, contact.contact_id, holder.id, holder.number, holder.head,
            holder.last_recorded_at, holder.last_lot, holder.salt
-    from unnest($1::smallint[], $2::uuid[]) as asked (tenant_id, contact_id)
+    from unnest((select $1::smallint[]), (select $2::uuid[])) as asked (tenant_id, contact_id)
     join ledger.contact using (tenant_id, contact_id)
     join ledger.holder on holder.id = contact.holder_id
     order by holder.id
@@ -39,7 +39,7 @@ FREE_HOLDERS = LOCK_HOLDERS.rstrip() + " skip locked"
 KNOWN_CONTACTS = """
     -- Index: contact_pk.
     select contact.tenant_id, contact.contact_id
-    from unnest($1::smallint[], $2::uuid[]) as asked (tenant_id, contact_id)
+    from unnest((select $1::smallint[]), (select $2::uuid[])) as asked (tenant_id, contact_id)
     join ledger.contact using (tenant_id, contact_id)
 """
 
@@ -47,7 +47,7 @@ LOAD_ACCOUNTS = """
     -- The accounts that a batch touches. Index: account_pk.
     select holder_id, definition_id, available, pending, held, debt, debt_since, last_effective_at,
            next_due_at, closed
-    from unnest($1::uuid[], $2::smallint[]) as asked (holder_id, definition_id)
+    from unnest((select $1::uuid[]), (select $2::smallint[])) as asked (holder_id, definition_id)
     join ledger.account using (holder_id, definition_id)
 """
 
@@ -59,10 +59,10 @@ LOAD_KEYS = """
         select array_agg(tenant_id) as tenants, array_agg(closed_until) as closings
         from (
             select tenant_id, max(closed_until) as closed_until from ledger.period
-            where tenant_id = any($2::smallint[]) group by tenant_id
+            where tenant_id = any((select $2::smallint[])::smallint[]) group by tenant_id
         ) as closed
     ) as periods
-    left join ledger.idempotency on key_hash = any($1::uuid[])
+    left join ledger.idempotency on key_hash = any((select $1::uuid[])::uuid[])
     left join ledger.holder on holder.id = idempotency.holder_id
 """
 
@@ -70,7 +70,7 @@ LOAD_LOTS = """
     -- Lots with points remaining, and those that a debit as early as asked may still reach.
     -- Index: lot_pk.
     select lot.*
-    from unnest($1::uuid[], $2::smallint[], $3::timestamptz[])
+    from unnest((select $1::uuid[]), (select $2::smallint[]), (select $3::timestamptz[]))
         as asked (holder_id, definition_id, late)
     join ledger.lot using (holder_id, definition_id)
     where lot.remaining > 0
@@ -79,7 +79,7 @@ LOAD_LOTS = """
 
 LOAD_LOTS_NUMBERED = """
     -- Lots by their numbers, whatever remains of them. Index: lot_pk.
-    select lot.* from unnest($1::uuid[], $2::integer[]) as asked (holder_id, lot)
+    select lot.* from unnest((select $1::uuid[]), (select $2::integer[])) as asked (holder_id, lot)
     join ledger.lot using (holder_id, lot)
 """
 
@@ -89,7 +89,7 @@ LOAD_MOVEMENTS = """
     select allocation.holder_id, allocation.lot, transfer.effective_at,
            case when transfer.credit in (1, 2) then allocation.amount else -allocation.amount end
                as change
-    from unnest($1::uuid[], $2::integer[]) as asked (holder_id, lot)
+    from unnest((select $1::uuid[]), (select $2::integer[])) as asked (holder_id, lot)
     join ledger.allocation using (holder_id, lot)
     join ledger.transfer using (holder_id, number, line)
     where 13 not in (transfer.debit, transfer.credit)
@@ -101,7 +101,7 @@ LOAD_HOLDS = """
     -- Index: hold_open_idx, transaction_pk, transfer_pk, allocation_pk.
     select hold.holder_id, hold.definition_id, hold.number, hold.expires_at, transaction.id,
            allocation.lot, allocation.amount
-    from unnest($1::uuid[], $2::smallint[]) as asked (holder_id, definition_id)
+    from unnest((select $1::uuid[]), (select $2::smallint[])) as asked (holder_id, definition_id)
     join ledger.hold using (holder_id, definition_id)
     join ledger.transaction using (holder_id, number)
     join ledger.transfer using (holder_id, number)

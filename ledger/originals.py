@@ -26,14 +26,14 @@ from ledger.state import HolderState
 LOAD_LOTS_OF = """
     -- The lots that these transactions issued. Index: lot_pk.
     select lot.*
-    from unnest($1::uuid[], $2::bigint[]) as asked (holder_id, number)
+    from unnest((select $1::uuid[]), (select $2::bigint[])) as asked (holder_id, number)
     join ledger.lot using (holder_id, number)
 """
 
 LOAD_TAKEN = """
     -- Which lots these redemptions took (12 is `redeemed`). Index: transfer_pk, allocation_pk.
     select allocation.holder_id, allocation.number, allocation.lot, allocation.amount
-    from unnest($1::uuid[], $2::bigint[]) as asked (holder_id, number)
+    from unnest((select $1::uuid[]), (select $2::bigint[])) as asked (holder_id, number)
     join ledger.transfer using (holder_id, number)
     join ledger.allocation using (holder_id, number, line)
     where transfer.credit = 12
@@ -46,10 +46,10 @@ LOAD_ORIGINALS = """
     -- Index: transaction_id_idx, transaction_pk, transaction_reverses_idx, holder_pk.
     with original as (
         select holder_id, number, id, definition_id, kind, amount, effective_at
-        from ledger.transaction where id = any($1::uuid[])
+        from ledger.transaction where id = any((select $1::uuid[])::uuid[])
         union
         select holder_id, number, id, definition_id, kind, amount, effective_at
-        from unnest($2::uuid[], $3::bigint[]) as asked (holder_id, number)
+        from unnest((select $2::uuid[]), (select $3::bigint[])) as asked (holder_id, number)
         join ledger.transaction using (holder_id, number)
     )
     select original.*, owners.path, earlier.returned, earlier.part, earlier.whole, earlier.reversed
@@ -84,7 +84,7 @@ LOAD_DESCENDANTS = """
     -- Index: lot_origin_idx, lot_pk.
     with recursive descendant as (
         select holder_id, lot, holder_id as first_holder, lot as first_lot
-        from unnest($1::uuid[], $2::integer[]) as asked (holder_id, lot)
+        from unnest((select $1::uuid[]), (select $2::integer[])) as asked (holder_id, lot)
         union all
         select lot.holder_id, lot.lot, descendant.first_holder, descendant.first_lot
         from descendant

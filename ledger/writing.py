@@ -58,7 +58,9 @@ class Part:
     def text(self, first: int = 1) -> str:
         """The statement, its parameters (one array a column) numbered from `first`."""
         arrays = ", ".join(
-            f"${place}::text::{one}[]" for place, one in enumerate(self._types, first)
+            # In a selection of its own, how many rows come is nothing to plan each call anew for.
+            f"(select ${place}::text::{one}[])"
+            for place, one in enumerate(self._types, first)
         )
         return f"{self._verb} unnest({arrays}) as new ({', '.join(self.columns)}) {self._rest}"
 
