@@ -24,14 +24,13 @@ from api.intake.bodies import in_time
 from api.routes.contacts import Held, balances_document
 from api.routes.transactions import post_one
 from api.service import Service
-from ledger.balances_as_of import balances_as_of
+from ledger.balances_as_of import balances_at_once
 from ledger.book import Contact
 from ledger.connection import Connection
 from ledger.facts import Balance
 from ledger.gathering import Gathering
 from ledger.identity import ContactId, DefinitionId, contact_id
 from ledger.reading import AccountBalance
-from ledger.reading_as_of import FutureRecordError, HeldUpError, HistoryTooLongError
 from ledger.reading_many import balances_of
 from sync.engage import Follower, may_read_points_log
 from sync.engage.addresses import may_call
@@ -68,7 +67,8 @@ QUERY_BYTES_MAX: Final = 200
 """Of a query that is read here: two instants."""
 
 AsOfQuestion = tuple[Contact, AsOf]
-AsOfAnswer = dict[DefinitionId, Balance]
+AsOfAnswer = dict[DefinitionId, Balance] | None
+"""`None` where it takes more than a glance, and others should not wait for it."""
 
 Found = tuple[int, bytes, Mapping[str, str]]
 """Status, body, and headers beside those that every answer has."""
@@ -143,9 +143,8 @@ class BusyDoors:
             found = await self._balances.ask((bearer.tenant, contact))
             held = {one.definition: (one.balance, one.next_due_at) for one in found}
         else:
-            try:
-                stood = await self._balances_as_of.ask(((bearer.tenant, contact), as_of))
-            except (FutureRecordError, HeldUpError, HistoryTooLongError, TimeoutError):
+            stood = await self._balances_as_of.ask(((bearer.tenant, contact), as_of))
+            if stood is None:
                 return None
             held = {kind: (balance, None) for kind, balance in stood.items()}
         _note(scope, BALANCES)
@@ -246,9 +245,9 @@ def _as_of(query: bytes) -> AsOf | None:
 async def _balances_as_of(
     connection: Connection, questions: Sequence[AsOfQuestion]
 ) -> Mapping[AsOfQuestion, AsOfAnswer]:
-    """Answer one after the other; each is a statement of its own."""
+    """Answer one after the other; each is a statement of its own, which waits for nobody's lock."""
     return {
-        question: await balances_as_of(connection, *question[0], **question[1]._asdict())
+        question: await balances_at_once(connection, *question[0], **question[1]._asdict())
         for question in questions
     }
 

@@ -7,8 +7,11 @@ is all that is asked; otherwise the lock is waited for, and where something was 
 folded (`ledger.reading_as_of`), which gives the same and costs more.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
+
+import asyncpg
 
 from ledger import reading_as_of
 from ledger.amounts import Points
@@ -23,12 +26,13 @@ from ledger.reading_as_of import (
     holders_known,
 )
 
+Balances = dict[DefinitionId, Balance]
+
 # Waiting for a lock leaves a trace on the row, which nobody needs to survive a crash: without this,
 # every such reading would wait for the disk. It holds for the statement's own transaction only.
 HOLDERS_KNOWN_UNFLUSHED = HOLDERS_KNOWN.replace(
-    "select holder.id, holder.number from ledger.holder",
-    "select holder.id, holder.number, set_config('synchronous_commit', 'off', true)\n"
-    "    from ledger.holder",
+    "select holder.id, holder.number,",
+    "select set_config('synchronous_commit', 'off', true), holder.id, holder.number,",
 )
 
 _SUMS: Final = """
@@ -43,7 +47,7 @@ _SUMS: Final = """
     ), who as materialized (
         {who}
     )
-    select instant.now, who.number, sums.*,
+    select instant.now as asked_at, who.number, sums.*,
            sums.was_due
            or exists (
                select from ledger.account
@@ -108,6 +112,24 @@ SUMS_OF_HOLDER = _SUMS.format(
 )
 
 
+async def balances_at_once(
+    connection: Connection,
+    tenant: TenantId,
+    contact: ContactId,
+    *,
+    effective_at: datetime | None = None,
+    recorded_at: datetime | None = None,
+) -> Balances | None:
+    """What `balances_as_of` answers, where one statement tells that and waits for nobody.
+
+    `None` where it takes more, or has to be refused.
+    """
+    rows = await connection.fetch(SUMS_OF_CONTACT, effective_at, recorded_at, tenant, contact)
+    if not rows or (recorded_at is not None and recorded_at > rows[0]["asked_at"]):
+        return None
+    return _summed(rows, None)
+
+
 async def balances_as_of(
     connection: Connection,
     tenant: TenantId,
@@ -116,12 +138,13 @@ async def balances_as_of(
     effective_at: datetime | None = None,
     recorded_at: datetime | None = None,
     definition: DefinitionId | None = None,
-) -> dict[DefinitionId, Balance]:
+) -> Balances:
     """What a contact had at an instant of either axis (default for each: now), where not nothing.
 
     Raises as `ledger.reading_as_of.told_of` does.
     """
     rows = await connection.fetch(SUMS_OF_CONTACT, effective_at, recorded_at, tenant, contact)
+    holders = rows
     if not rows:
         # Waits until no posting that may still be recorded in the past holds the person's locks.
         known = HOLDERS_KNOWN if connection.is_in_transaction() else HOLDERS_KNOWN_UNFLUSHED
@@ -129,17 +152,12 @@ async def balances_as_of(
         if len(holders) == 1:
             of_one = (effective_at, recorded_at, holders[0]["id"])
             rows = await connection.fetch(SUMS_OF_HOLDER, *of_one)
-    if rows and rows[0]["number"] <= reading_as_of.HISTORY_MAX:
-        if recorded_at is not None and recorded_at > rows[0]["now"]:
+    if rows:
+        if recorded_at is not None and recorded_at > holders[0]["asked_at"]:
             raise FutureRecordError("recordedAt must not be in the future")
-        if not any(row["may_be_due"] for row in rows):
-            return {
-                DefinitionId(row["definition_id"]): Balance(
-                    *(Points(row[bucket.word]) for bucket in BUCKETS)
-                )
-                for row in rows
-                if row["available"] is not None and definition in {None, row["definition_id"]}
-            }
+        summed = _summed(rows, definition)
+        if summed is not None:
+            return summed
     accounts = await accounts_as_of(
         connection,
         tenant,
@@ -149,3 +167,16 @@ async def balances_as_of(
         definition=definition,
     )
     return {one.definition: one.balance for one in accounts}
+
+
+def _summed(rows: Sequence[asyncpg.Record], definition: DefinitionId | None) -> Balances | None:
+    """The sums as balances; `None` where they may lack something that was due."""
+    if rows[0]["number"] > reading_as_of.HISTORY_MAX or any(row["may_be_due"] for row in rows):
+        return None
+    return {
+        DefinitionId(row["definition_id"]): Balance(
+            *(Points(row[bucket.word]) for bucket in BUCKETS)
+        )
+        for row in rows
+        if row["available"] is not None and definition in {None, row["definition_id"]}
+    }

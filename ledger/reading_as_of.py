@@ -31,7 +31,8 @@ PATIENCE = f"{LOCK_SECONDS_MAX * 1000:.0f}ms"
 HOLDERS_KNOWN = """
     -- Whoever a contact was as known at an instant, with all that were merged into it by then; once
     -- no posting that may still be recorded in the past holds their locks. How long that is waited
-    -- for is set before anything is locked, to the end of the transaction.
+    -- for is set before anything is locked, to the end of the transaction. Whoever gets the lock
+    -- later may record something after `asked_at`, so nothing beyond that may be told.
     -- Index: contact_pk, holder_pk, holder_merged_into_idx.
     with recursive patience as materialized (
         select set_config('lock_timeout', $4, true)
@@ -52,7 +53,7 @@ HOLDERS_KNOWN = """
         select holder.id from person join ledger.holder on holder.merged_into = person.id
         where $3::timestamptz is null or holder.merged_at is null or holder.merged_at <= $3
     )
-    select holder.id, holder.number from ledger.holder
+    select holder.id, holder.number, statement_timestamp() as asked_at from ledger.holder
     where holder.id in (select id from person)
     order by holder.id for share of holder
 """
@@ -120,13 +121,13 @@ async def told_of(
     person's lock, and `TimeoutError` where other postings under way don't end.
     """
     rows = await holders_known(connection, HOLDERS_KNOWN, tenant, contact, recorded_at)
-    if recorded_at is not None and not rows:
+    if recorded_at is not None:
         # Whoever is opening the contact at this very moment holds no lock to be waited for here.
-        await settled_now(connection)
-        rows = await holders_known(connection, HOLDERS_KNOWN, tenant, contact, recorded_at)
+        asked_at = rows[0]["asked_at"] if rows else await settled_now(connection)
+        if recorded_at > (now or asked_at):
+            raise FutureRecordError("recordedAt must not be in the future")
+        rows = rows or await holders_known(connection, HOLDERS_KNOWN, tenant, contact, recorded_at)
     clock = now or await connection.fetchval("select clock_timestamp()")
-    if recorded_at is not None and recorded_at > clock:
-        raise FutureRecordError("recordedAt must not be in the future")
     return await _told(connection, rows, clock, recorded_at)
 
 

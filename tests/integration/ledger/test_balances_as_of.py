@@ -13,7 +13,7 @@ import pytest
 
 from ledger import balances_as_of as summing
 from ledger import reading_as_of
-from ledger.balances_as_of import balances_as_of
+from ledger.balances_as_of import balances_as_of, balances_at_once
 from ledger.connection import Connection
 from ledger.facts import Balance
 from ledger.identity import ContactId, DefinitionId, HolderId
@@ -23,6 +23,7 @@ from ledger.reading_as_of import (
     FutureRecordError,
     HeldUpError,
     accounts_as_of,
+    holders_known,
     told_of,
     told_of_holder,
 )
@@ -103,6 +104,51 @@ async def test_what_will_be_known_is_not_told(desk: Desk) -> None:
             await balances_as_of(
                 connection, desk.tenant, contact, recorded_at=now + timedelta(days=400)
             )
+
+
+@pytest.mark.parametrize("read", [balances_as_of, told_of])
+async def test_an_instant_that_passes_while_a_lock_is_waited_for_is_not_told_of(
+    database: Database, monkeypatch: pytest.MonkeyPatch, read: Callable[..., Awaitable[object]]
+) -> None:
+    contact, soon = member(1001), timedelta(milliseconds=50)
+    async with opened(database, today=None) as desk, desk.pool.acquire() as connection:
+        await desk.book(desk.till.earn(contact, 10))
+
+        async def overtaken(*arguments: object) -> object:
+            rows = await holders_known(*arguments)  # type: ignore[arg-type]  # passed on
+            await asyncio.sleep(soon.total_seconds())
+            return rows
+
+        for module in (summing, reading_as_of):
+            monkeypatch.setattr(module, "holders_known", overtaken)
+        async with desk.pool.acquire() as other, other.transaction():
+            # A lock that readings share: nobody posts meanwhile, but the quick way is shut.
+            holder = await desk.holder_of(contact)
+            await other.execute("select from ledger.holder where id = $1 for share", holder)
+            now: datetime = await connection.fetchval("select clock_timestamp()")
+            with pytest.raises(FutureRecordError):
+                await read(connection, desk.tenant, contact, recorded_at=now + soon)
+
+
+async def test_who_can_not_be_told_of_at_once_is_left_to_those_who_wait(desk: Desk) -> None:
+    free, held_up, unknown = member(1001), member(1002), member(1003)
+    await desk.book(desk.till.earn(free, 10), desk.till.earn(held_up, 5))
+    async with desk.pool.acquire() as connection, desk.pool.acquire() as other:
+        async with other.transaction():
+            holder = await desk.holder_of(held_up)
+            await other.execute("select from ledger.holder where id = $1 for update", holder)
+            found = [
+                await balances_at_once(connection, desk.tenant, contact, recorded_at=desk.at)
+                for contact in (free, held_up, unknown)
+            ]
+        assert found == [
+            await balances_as_of(connection, desk.tenant, free, recorded_at=desk.at),
+            None,
+            None,
+        ]
+        ahead = desk.clock.instant + timedelta(days=999) if desk.clock else None
+        told = await balances_at_once(connection, desk.tenant, free, recorded_at=ahead)
+        assert told is None
 
 
 @pytest.mark.parametrize("is_new", [True, False])
