@@ -7,6 +7,7 @@ clock, and the worst that can have happened is known: the request was sent or it
 Mapping happens here and not on receipt, so a mended mapping holds for all that still waits.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -51,6 +52,8 @@ AHEAD_SECONDS_MAX: Final = 2.0
 
 CONTESTED_MAX: Final = 5
 """How often events are mapped anew because another replica chose a name's type first."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,16 +281,22 @@ class _Writer:
             document = read_document(event.payload)
         except UnreadableError as problem:
             return self._set_aside(event, Reason.UNREADABLE, f"the message {problem}")
-        told = source.settings.module.tell(document)
         at = event.occurred_at or event.received_at
-        found = mapped(
-            told,
-            document,
-            Occurrence(event.id, event.customer, at),
-            source.settings.style(self._destination.settings),
-            self.learner,
-            self._now,
-        )
+        try:
+            told = source.settings.module.tell(document)
+            found = mapped(
+                told,
+                document,
+                Occurrence(event.id, event.customer, at),
+                source.settings.style(self._destination.settings),
+                self.learner,
+                self._now,
+            )
+        except Exception as problem:
+            # One event that the mapping stumbles over must not hold back a whole destination.
+            logger.exception("relay event=%s can't be mapped", event.id)
+            said = f"the mapping failed with {type(problem).__name__}; the log says more"
+            return self._set_aside(event, Reason.UNMAPPABLE, said)
         if isinstance(found, Unmappable):
             return self._set_aside(event, Reason(found.reason), found.message)
         pieces = self._profile(event, found, told.profile_at or at)

@@ -10,7 +10,7 @@ It knows no vendor; which names are hidden is told.
 
 import json
 from collections.abc import Collection
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,6 +22,10 @@ MASK: Final = "(masked)"
 """Stands where a value was that must not be kept; never forwarded."""
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+DEPTH_MAX: Final = 200
+"""Objects and lists within each other; more than any vendor sends, and few enough for whatever goes
+through a document step by step."""
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _canonical = msgspec.json.Encoder(decimal_format="number", order="deterministic")
@@ -39,17 +43,37 @@ def read_document(body: bytes) -> Any:
         UnreadableError: it is no JSON in UTF-8, or too deeply nested.
     """
     try:
-        return _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _read_leniently(body)
+        document = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, InvalidOperation):
+        document = _read_leniently(body)
     except RecursionError:
         raise UnreadableError("is nested too deeply") from None
+    # Nearly every body begins so few objects and lists that they can't be too deep.
+    if body.count(b"{") + body.count(b"[") > DEPTH_MAX and _is_deep(document):
+        raise UnreadableError("is nested too deeply")
+    return document
+
+
+def _is_deep(document: Any) -> bool:
+    """Whether a document has more than `DEPTH_MAX` objects and lists within each other."""
+    level = [document]
+    for _ in range(DEPTH_MAX + 1):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _read_leniently(body: bytes) -> Any:
     try:
         text = body.removeprefix(BYTE_ORDER_MARK).decode()
-        document = json.loads(text, parse_float=Decimal, parse_constant=_nothing, strict=False)
+        document = json.loads(text, parse_float=_fraction, parse_constant=_nothing, strict=False)
         return _with_whole_characters(document)
     except json.JSONDecodeError as problem:
         raise UnreadableError(f"is no JSON from character {problem.pos} on") from None
@@ -59,6 +83,14 @@ def _read_leniently(body: bytes) -> Any:
         raise UnreadableError("has a number with thousands of digits") from None
     except RecursionError:
         raise UnreadableError("is nested too deeply") from None
+
+
+def _fraction(written: str) -> Decimal | None:
+    """A fraction; nothing where its exponent is past what anybody reckons with."""
+    try:
+        return Decimal(written)
+    except InvalidOperation:
+        return None
 
 
 def _nothing(_word: str) -> None:

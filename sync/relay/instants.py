@@ -19,6 +19,8 @@ NANOSECONDS_FROM: Final = 10**17
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LAST: Final = datetime(3000, 1, 1, tzinfo=UTC)
+DIGITS_MAX: Final = 20
+"""Of whole nanoseconds before the year 3000 and well after."""
 NANOS_MAX: Final = 10**9
 """Of a time given as seconds and nanoseconds."""
 
@@ -68,7 +70,8 @@ def _whole(value: Any) -> int | None:
 
 
 def _from_number(number: Decimal) -> datetime | None:
-    if not number.is_finite() or abs(number) >= NANOSECONDS_FROM * 1000:
+    # Looked at first: reckoning with the exponents that a document may have fails.
+    if not number.is_finite() or number.adjusted() >= DIGITS_MAX:
         return None
     size = abs(number)
     if size >= NANOSECONDS_FROM:

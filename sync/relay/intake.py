@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,6 +32,12 @@ from sync.relay.vendors.protocol import UNKNOWN, Arrival, Lesson, Reading
 FAMILY_CHARACTERS_MAX: Final = 200
 EVENTS_MAX: Final = 5000
 """Of one message."""
+
+TAKEN_APART_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Of all events of a message, each of which has what they share."""
+
+KEY_BYTES_MAX: Final = 1000
+"""Of what a customer is looked up by, in UTF-8: it has to fit into an index."""
 
 
 class EventState(StrEnum):
@@ -68,7 +75,7 @@ class Reason(StrEnum):
 
 
 MESSAGES: Final[dict[Reason, str]] = {
-    Reason.TOO_MANY: f"the message holds more than {EVENTS_MAX} events",
+    Reason.TOO_MANY: f"the message holds more than {EVENTS_MAX} events, or too much for each",
     Reason.CUSTOMER_MISSING: "the event names no customer",
     Reason.CUSTOMER_UNKNOWN: "no event has said yet to which customer it belongs",
     Reason.BUSINESS_LEVEL: "the event concerns the business and no customer",
@@ -130,22 +137,22 @@ def take_in_document(
     raw: bytes | None = None,
 ) -> tuple[Incoming, ...]:
     """The events of a document that was read already; `raw` is what it was read from."""
-    readings = source.module.read(document, arrival)
-    if not readings:
-        return ()
-    if len(readings) > EVENTS_MAX:
-        whole = Reading(
-            family=UNKNOWN,
-            key=arrival.channel_key or f"body/{hash_of(document)}",
-            document=document,
-        )
-        return (_set_aside(_incoming(source, whole, arrival, next(ids), None), Reason.TOO_MANY),)
-    return tuple(
-        _incoming(
-            source, reading, arrival, next(ids), raw if reading.document is document else None
-        )
-        for reading in readings
-    )
+    found: list[Incoming] = []
+    size = 0
+    for reading in islice(source.module.read(document, arrival), EVENTS_MAX + 1):
+        own = raw if reading.document is document else None
+        found.append(_incoming(source, reading, arrival, next(ids), own))
+        size += len(found[-1].payload or b"")
+        if len(found) > EVENTS_MAX or size > TAKEN_APART_BYTES_MAX:
+            return (_too_many(source, document, arrival, next(ids)),)
+    return tuple(found)
+
+
+def _too_many(source: Source, document: Any, arrival: Arrival, identifier: UUID) -> Incoming:
+    """A message that holds too much, kept whole."""
+    key = arrival.channel_key or f"body/{hash_of(document)}"
+    whole = Reading(family=UNKNOWN, key=key, document=document)
+    return _set_aside(_incoming(source, whole, arrival, identifier, None), Reason.TOO_MANY)
 
 
 def _incoming(
@@ -170,7 +177,11 @@ def _incoming(
         reason=reason,
         message=message,
         payload=_payload(source, reading.document, raw),
-        lessons=tuple(one for one in reading.lessons if customer_trouble(one.customer) is None),
+        lessons=tuple(
+            one
+            for one in reading.lessons
+            if customer_trouble(one.customer) is None and not is_too_long(one.key)
+        ),
     )
 
 
@@ -182,12 +193,17 @@ def _customer_of(source: Source, reading: Reading) -> tuple[str | None, str | No
         stand_in = source.options.business_customer
         return (stand_in, None, None) if stand_in else (None, None, Reason.BUSINESS_LEVEL)
     if reading.customer is None:
-        if reading.join_key is not None:
+        if reading.join_key is not None and not is_too_long(reading.join_key):
             return None, reading.join_key, None
         return None, None, Reason.CUSTOMER_MISSING
     if customer_trouble(reading.customer) is not None:
         return None, None, Reason.CUSTOMER_FORBIDDEN
     return reading.customer, None, None
+
+
+def is_too_long(key: str) -> bool:
+    """Whether a customer can't be looked up by this, and nobody ever is."""
+    return len(key.encode()) > KEY_BYTES_MAX
 
 
 def _message(reason: Reason, customer: str | None) -> str | None:

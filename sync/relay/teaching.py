@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ledger.connection import Connection
+from sync.relay.intake import KEY_BYTES_MAX, is_too_long
 from sync.relay.mapping.names import customer_trouble
 from sync.relay.register import SourceId, SourceRecord
 from sync.relay.settings import Source
@@ -43,6 +44,8 @@ def trouble_of(source: Source, whose: Whose) -> tuple[str, str] | None:
     parts, wanted = whose.waits_for.split("/"), form.split("/")
     if len(parts) != len(wanted) or parts[0] != wanted[0] or not parts[-1]:
         return "waits_for", f"must be like {form}"
+    if is_too_long(whose.waits_for):
+        return "waits_for", f"has more than {KEY_BYTES_MAX} bytes in UTF-8"
     trouble = customer_trouble(whose.customer)
     return None if trouble is None else ("customer", trouble)
 

@@ -18,6 +18,8 @@ from sync.relay.hashing import digest_of
 NAME_CHARACTERS_MAX: Final = 200
 EVENT_NAME_CHARACTERS_MIN: Final = 5
 CUSTOMER_CHARACTERS_MAX: Final = 512
+CUSTOMER_BYTES_MAX: Final = 1024
+"""In UTF-8: with the name of an attribute beside it, it has to fit into an index."""
 
 RESERVED_PREFIX: Final = "moe"
 
@@ -141,6 +143,8 @@ def customer_trouble(customer: str) -> str | None:
         return "is one of the words that MoEngage never takes as a customer"
     if len(customer) > CUSTOMER_CHARACTERS_MAX:
         return f"has more than {CUSTOMER_CHARACTERS_MAX} characters"
+    if len(customer.encode()) > CUSTOMER_BYTES_MAX:
+        return f"has more than {CUSTOMER_BYTES_MAX} bytes in UTF-8"
     if not customer.isprintable() and any(unicodedata.category(one) == "Cc" for one in customer):
         return "has control characters"
     return None

@@ -11,7 +11,7 @@ Documents are made by `sync.relay.booked`.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sync.relay.documents import hash_of
@@ -45,7 +45,7 @@ class Books:
     def __init__(self, options: VendorOptions) -> None:
         self._options = options
 
-    def read(self, document: Any, arrival: Arrival) -> Sequence[Reading]:
+    def read(self, document: Any, arrival: Arrival) -> Iterator[Reading]:
         """The event of a document."""
         customer = contact = as_text(find(document, ("contactId",)))
         join_key: str | None = None
@@ -58,17 +58,15 @@ class Books:
                     # So that whoever is forgotten is found by every number they ever had.
                     Lesson(number_key(customer), contact, lasts=True),
                 )
-        return [
-            Reading(
-                family=_family(document),
-                key=arrival.channel_key or f"body/{hash_of(document)}",
-                document=document,
-                customer=customer,
-                join_key=join_key,
-                occurred_at=read_instant(find(document, ("effectiveAt",))),
-                lessons=lessons,
-            )
-        ]
+        yield Reading(
+            family=_family(document),
+            key=arrival.channel_key or f"body/{hash_of(document)}",
+            document=document,
+            customer=customer,
+            join_key=join_key,
+            occurred_at=read_instant(find(document, ("effectiveAt",))),
+            lessons=lessons,
+        )
 
     def tell(self, document: Any) -> Told:
         """What an event says; the balance is a matter of the profile too."""

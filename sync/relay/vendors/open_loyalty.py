@@ -10,7 +10,7 @@ known whose it is: `transaction.registered` waits for `transaction.assigned_to_c
 Contract: docs/contracts/openloyalty.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -82,18 +82,19 @@ class OpenLoyalty:
         self._options = options
         self._customer = options.places.customer or CUSTOMER
 
-    def read(self, document: Any, arrival: Arrival) -> Sequence[Reading]:
+    def read(self, document: Any, arrival: Arrival) -> Iterator[Reading]:
         """The events of a message: one, or one for each element of its `data`."""
         if isinstance(document, list):
-            return [one for part in document for one in self.read(part, arrival)]
+            for part in document:
+                yield from self.read(part, arrival)
+            return
         data = document.get("data") if isinstance(document, dict) else None
         if not isinstance(data, list):
-            return [self._one(document, arrival, self._key(document, arrival))]
+            yield self._one(document, arrival, self._key(document, arrival))
+            return
         whole, window = self._key(document, arrival)
-        return [
-            self._one({**document, "data": part}, arrival, (f"{whole}/{number}", window))
-            for number, part in enumerate(data)
-        ]
+        for number, part in enumerate(data):
+            yield self._one({**document, "data": part}, arrival, (f"{whole}/{number}", window))
 
     def tell(self, document: Any) -> Told:
         """What an event says; names in one casing, whatever casing they came in."""

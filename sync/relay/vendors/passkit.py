@@ -11,7 +11,7 @@ Contract: docs/contracts/passkit.md.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -108,10 +108,12 @@ class PassKit:
         self._options = options
         self._customer = options.places.customer or CUSTOMER
 
-    def read(self, document: Any, arrival: Arrival) -> Sequence[Reading]:
+    def read(self, document: Any, arrival: Arrival) -> Iterator[Reading]:
         """The event of a document; a list of documents is several."""
         if isinstance(document, list):
-            return [one for part in document for one in self.read(part, arrival)]
+            for part in document:
+                yield from self.read(part, arrival)
+            return
         event = _event(document, self._options.places.family)
         at = self._time(document, event)
         identifier = as_text(find(document, ("pass", "id")))
@@ -121,16 +123,14 @@ class PassKit:
             key, window = f"pass/{event}/{identifier}/{at.isoformat()}", None
         else:
             key, window = f"body/{hash_of(document)}", self._options.repeat_seconds
-        return [
-            Reading(
-                family=NAMES.get(event, event),
-                key=key,
-                document=document,
-                window_seconds=window,
-                customer=first_text(document, self._customer),
-                occurred_at=at,
-            )
-        ]
+        yield Reading(
+            family=NAMES.get(event, event),
+            key=key,
+            document=document,
+            window_seconds=window,
+            customer=first_text(document, self._customer),
+            occurred_at=at,
+        )
 
     def tell(self, document: Any) -> Told:
         """What an event says: the pass, its state, and what is recorded with it."""

@@ -7,7 +7,7 @@ is done without. The same mapper serves the webhook, Kafka and the rows of files
 Contract: docs/contracts/perx.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -62,14 +62,12 @@ class Perx:
         self._customer = places.customer or CUSTOMER
         self._time = places.time or TIME
 
-    def read(self, document: Any, arrival: Arrival) -> Sequence[Reading]:
+    def read(self, document: Any, arrival: Arrival) -> Iterator[Reading]:
         """The event of a document; a list of documents is several."""
         if isinstance(document, list):
-            return [
-                one
-                for number, part in enumerate(document)
-                for one in self.read(part, _part_of(arrival, number))
-            ]
+            for number, part in enumerate(document):
+                yield from self.read(part, _part_of(arrival, number))
+            return
         identifier = first_text(document, self._identifier)
         family = self._family_of(document)
         key, window = f"body/{hash_of(document)}", self._options.repeat_seconds
@@ -77,16 +75,14 @@ class Perx:
             key = f"event/{family}/{identifier}"
         elif arrival.channel_key is not None:
             key = arrival.channel_key
-        return [
-            Reading(
-                family=family,
-                key=key,
-                document=document,
-                window_seconds=window if key.startswith("body/") else None,
-                customer=first_text(document, self._customer),
-                occurred_at=self._moment(document),
-            )
-        ]
+        yield Reading(
+            family=family,
+            key=key,
+            document=document,
+            window_seconds=window if key.startswith("body/") else None,
+            customer=first_text(document, self._customer),
+            occurred_at=self._moment(document),
+        )
 
     def tell(self, document: Any) -> Told:
         """What an event says: all of it but what it was recognised by."""

@@ -5,7 +5,7 @@ customer, time); what it says is told later, when it is sent, so that a mended m
 everything that still waits. Both are pure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from enum import StrEnum
@@ -129,10 +129,11 @@ class VendorModule(Protocol):
         """
         ...
 
-    def read(self, document: Any, arrival: Arrival) -> Sequence[Reading]:
+    def read(self, document: Any, arrival: Arrival) -> Iterator[Reading]:
         """The events of a document; several where the vendor sends lists.
 
-        A document of an unexpected form is one event of the family `unknown`.
+        A document of an unexpected form is one event of the family `unknown`. They are read as they
+        are asked for: a message may hold a million.
         """
         ...
 

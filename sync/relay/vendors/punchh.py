@@ -11,7 +11,7 @@ Contract: docs/contracts/punchh.md.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -86,10 +86,12 @@ class Punchh:
         self._options = options
         self._customer = options.places.customer or CUSTOMER
 
-    def read(self, document: Any, arrival: Arrival) -> Sequence[Reading]:
+    def read(self, document: Any, arrival: Arrival) -> Iterator[Reading]:
         """The event of an envelope; a list of envelopes is several."""
         if isinstance(document, list):
-            return [one for part in document for one in self.read(part, arrival)]
+            for part in document:
+                yield from self.read(part, arrival)
+            return
         family = _family(document, self._options.places.family)
         content = as_text(find(document, ("content_id",)))
         customer = first_text(document, self._customer)
@@ -100,19 +102,17 @@ class Punchh:
             if is_of_a_user and join_key is not None and customer is not None
             else ()
         )
-        return [
-            Reading(
-                family=family,
-                key=arrival.channel_key or (content and f"content/{content}") or _digest(document),
-                document=document,
-                window_seconds=None if content else self._options.repeat_seconds,
-                customer=customer,
-                join_key=join_key,
-                occurred_at=self._time(document),
-                lessons=lessons,
-                is_business_level=family.partition("/")[0] in BUSINESS_LEVEL,
-            )
-        ]
+        yield Reading(
+            family=family,
+            key=arrival.channel_key or (content and f"content/{content}") or _digest(document),
+            document=document,
+            window_seconds=None if content else self._options.repeat_seconds,
+            customer=customer,
+            join_key=join_key,
+            occurred_at=self._time(document),
+            lessons=lessons,
+            is_business_level=family.partition("/")[0] in BUSINESS_LEVEL,
+        )
 
     def tell(self, document: Any) -> Told:
         """What an event says: what happened first, the user and the business last."""
