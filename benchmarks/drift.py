@@ -33,7 +33,7 @@ PATH: Final = "/api/v3/point-accounts"
 
 async def measure(ground: Ground) -> list[Result]:
     """Ask it."""
-    accounts = ground.size(20_000, 2_000)
+    accounts = ground.size(20_000, 1_000)
     template = await filled(ground, accounts, 1)
     rounds, memory, used = Rounds(), Memory(), []
     lifted = DriftOptions(per_second=LIFTED, share_accounts=accounts)

@@ -45,7 +45,7 @@ WAIT_SECONDS_MAX: Final = 3600.0
 
 async def measure(ground: Ground) -> list[Result]:
     """Ask it."""
-    accounts = ground.size(200_000, 20_000)
+    accounts = ground.size(200_000, 10_000)
     template = await filled(ground, accounts, 1)
     rounds, used = Rounds(), []
     async with (

@@ -22,7 +22,7 @@ GOAL: Final = 0.75
 
 async def measure(ground: Ground) -> list[Result]:
     """Ask it."""
-    contacts, count = ground.size(100_000, 20_000), ground.size(40_000, 16_000)
+    contacts, count = ground.size(100_000, 20_000), ground.size(40_000, 8_000)
     template = await filled(ground, contacts, 1)
     rounds = Rounds()
     waits: list[float] = []

@@ -17,7 +17,7 @@ GOAL: Final = 0.45
 async def measure(ground: Ground) -> list[Result]:
     """Ask it."""
     contacts = ground.size(100_000, 20_000)
-    count = ground.size(60_000, 20_000)
+    count = ground.size(60_000, 10_000)
     found = await beside_sql(ground, Mixture(count // 8), contacts=contacts, each=1, count=count)
     return [
         found.rounds.result(
