@@ -90,14 +90,15 @@ _SUMS: Final = """
 
 SUMS_OF_CONTACT = _SUMS.format(
     who="""
-        -- A contact that is one holder whose lock nobody has, or has had since the row was written:
-        -- whoever takes it later reads the clock later still, so nothing can be recorded any more
-        -- by the instant at which this statement began.
+        -- A contact that is one holder whose lock nobody has, or has had since the row was written
+        -- (by whoever had the lock then, and left its mark in what it wrote): whoever takes it
+        -- later reads the clock later still, so nothing can be recorded any more by the instant at
+        -- which this statement began.
         select holder.id, holder.number
         from ledger.contact join ledger.holder on holder.id = contact.holder_id
         where contact.tenant_id = $3 and contact.contact_id = $4
           and contact.former_holder_id is null and holder.merged_into is null
-          and holder.xmax = '0'::xid
+          and holder.xmax in ('0'::xid, holder.xmin)
           and not exists (
               select from ledger.holder as other where other.merged_into = holder.id
           )

@@ -28,6 +28,7 @@ from ledger.reading_as_of import (
     told_of_holder,
 )
 from tests.bookkeeping.desk import Desk, member, opened, shop
+from tests.bookkeeping.words import when
 from tests.integration.ledger.test_random_history import CONTACTS, Life
 
 NOTHING = Balance(*(0, 0, 0, 0))  # type: ignore[arg-type]  # plain numbers read better here
@@ -132,7 +133,8 @@ async def test_an_instant_that_passes_while_a_lock_is_waited_for_is_not_told_of(
 
 async def test_who_can_not_be_told_of_at_once_is_left_to_those_who_wait(desk: Desk) -> None:
     free, held_up, unknown = member(1001), member(1002), member(1003)
-    await desk.book(desk.till.earn(free, 10), desk.till.earn(held_up, 5))
+    for _ in range(2):
+        await desk.book(desk.till.earn(free, 10), desk.till.earn(held_up, 5))
     async with desk.pool.acquire() as connection, desk.pool.acquire() as other:
         async with other.transaction():
             holder = await desk.holder_of(held_up)
@@ -178,13 +180,18 @@ async def test_what_is_being_recorded_by_an_instant_is_waited_for(
 
 async def test_a_reading_of_the_past_locks_nothing(desk: Desk) -> None:
     contact = member(1001)
-    await desk.book(desk.till.earn(contact, 10))
+    known = when("2 January")
     async with desk.pool.acquire() as connection:
-        row = "select xmin, xmax from ledger.holder where id = $1"
-        holder = await desk.holder_of(contact)
-        before = await connection.fetchrow(row, holder)
-        await balances_as_of(connection, desk.tenant, contact, recorded_at=desk.at)
-        assert await connection.fetchrow(row, holder) == before
+        for number in (1, 2):  # the posting that opens a contact has no row of it to lock
+            await desk.book(desk.till.earn(contact, 10))
+            row = "select xmin, xmax from ledger.holder where id = $1"
+            holder = await desk.holder_of(contact)
+            before = await connection.fetchrow(row, holder)
+            told = await balances_at_once(connection, desk.tenant, contact, recorded_at=known)
+            assert told is not None
+            assert [one.available for one in told.values()] == [10 * number]
+            await balances_as_of(connection, desk.tenant, contact, recorded_at=known)
+            assert await connection.fetchrow(row, holder) == before
 
 
 async def test_a_reading_waits_no_longer_than_it_may_for_somebody_s_lock(
