@@ -14,7 +14,7 @@ from api.configuration import Configuration
 from api.service import Role, open_service
 from sync.relay import teaching
 from sync.relay.settings import Source
-from sync.relay.teaching import Whose, trouble_of
+from sync.relay.teaching import Whose, judged
 
 COLUMNS = ("waits_for", "customer")
 TOGETHER = 1000
@@ -54,9 +54,8 @@ def _read(file: Path, source: Source) -> list[Whose]:
             missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
             if missing:
                 raise click.ClickException(f"{file} lacks the column {' and '.join(missing)}")
-            for row in rows:
-                whose = Whose(*((row[name] or "").strip() for name in COLUMNS))
-                trouble = trouble_of(source, whose)
+            told = (Whose(*((row[name] or "").strip() for name in COLUMNS)) for row in rows)
+            for whose, trouble in judged(source, told):
                 if trouble is not None:
                     slips.append(f"line {rows.line_num}: {' '.join(trouble)}")
                 found.append(whose)

@@ -25,7 +25,7 @@ from api.problems import catalogue
 from api.problems.fields import FieldCode, FieldError
 from api.problems.problem import ProblemError, invalid
 from api.service import service_of
-from sync.relay.teaching import Whose, trouble_of
+from sync.relay.teaching import Whose, judged
 
 BODY_BYTES_MAX: Final = 256 * 1024
 
@@ -104,8 +104,7 @@ async def tell_relay_customers(request: Request[Any, Any, Any]) -> Response[byte
     asked = read_small(await json_body(request), TellingRequest)
     given = [Whose(one.waits_for, one.customer) for one in asked.customers]
     errors = []
-    for number, one in enumerate(given):
-        trouble = trouble_of(source.settings, one)
+    for number, (_, trouble) in enumerate(judged(source.settings, given)):
         if trouble is not None:
             field = f"customers[{number}].{FIELDS[trouble[0]]}"
             errors.append(FieldError(field, FieldCode.VALUE_UNKNOWN, trouble[1]))

@@ -323,7 +323,7 @@ class Relay:
             return await erase_customers(connection, tenant, customers)
 
     async def teach(self, source: SourceRecord, given: Sequence[Whose]) -> Told:
-        """Remember whose things are; all given must be without `teaching.trouble_of`."""
+        """Remember whose things are; all given must be without trouble by `teaching.judged`."""
         async with self._pool.acquire() as connection, connection.transaction():
             now = await self._clock.read(connection)
             told = await teach(connection, source, self.register.groups(), given, now)

@@ -5,13 +5,14 @@ go whatever waits for it; a later event of the vendor's that says otherwise hold
 be waited for is refused: a slip in a list would show in nothing but events that go on waiting.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from ledger.connection import Connection
 from sync.relay.intake import KEY_BYTES_MAX, is_too_long
 from sync.relay.mapping.names import customer_trouble
+from sync.relay.pointers import as_text
 from sync.relay.register import SourceId, SourceRecord
 from sync.relay.settings import Source
 from sync.relay.storing import Taught, learn
@@ -46,8 +47,29 @@ def trouble_of(source: Source, whose: Whose) -> tuple[str, str] | None:
         return "waits_for", f"must be like {form}"
     if is_too_long(whose.waits_for):
         return "waits_for", f"has more than {KEY_BYTES_MAX} bytes in UTF-8"
+    if any(_is_not_as_read(part) for part in parts):
+        return "waits_for", "has blanks around a part, which no event has"
     trouble = customer_trouble(whose.customer)
+    if trouble is None and _is_not_as_read(whose.customer):
+        trouble = "has blanks around it, which no event has"
     return None if trouble is None else ("customer", trouble)
+
+
+def _is_not_as_read(text: str) -> bool:
+    """Whether a text would be another one if it had come with an event."""
+    return bool(text) and as_text(text) != text
+
+
+def judged(
+    source: Source, given: Iterable[Whose]
+) -> Iterator[tuple[Whose, tuple[str, str] | None]]:
+    """Each that is told, with its trouble if it has any: in itself or with one before it."""
+    told: dict[str, str] = {}
+    for whose in given:
+        trouble = trouble_of(source, whose)
+        if trouble is None and told.setdefault(whose.waits_for, whose.customer) != whose.customer:
+            trouble = "waits_for", "was told of another customer before"
+        yield whose, trouble
 
 
 async def teach(

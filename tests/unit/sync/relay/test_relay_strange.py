@@ -7,7 +7,7 @@ import pytest
 
 from sync.relay.documents import DEPTH_MAX, hash_of, read_document
 from sync.relay.intake import EVENTS_MAX, EventState, Reason
-from sync.relay.teaching import Whose, trouble_of
+from sync.relay.teaching import Whose, judged
 from sync.relay.vendors.protocol import Vendor
 from tests.relaying.bench import received, source
 
@@ -60,7 +60,17 @@ def test_what_is_too_much_for_each_of_many_events_is_kept_once() -> None:
     assert (event.reason, len(event.payload or b"") < 20_000) == (Reason.TOO_MANY, True)
 
 
-def test_what_nobody_could_be_looked_up_by_is_not_told() -> None:
-    told = Whose(f"user/7/{'x' * 1000}", "cust-1001")
-    trouble = trouble_of(source(Vendor.PUNCHH), told)
-    assert trouble == ("waits_for", "has more than 1000 bytes in UTF-8")
+@pytest.mark.parametrize(
+    ("told", "field"),
+    [
+        (Whose(f"user/7/{'x' * 1000}", "cust-1001"), "waits_for"),
+        (Whose("user/7/ 1001", "cust-1001"), "waits_for"),
+        (Whose("user/7/10\x0001", "cust-1001"), "waits_for"),
+        (Whose("user/7/1001", " cust-1001"), "customer"),
+        (Whose("user/7/1000", "cust-1001"), "waits_for"),
+    ],
+)
+def test_what_no_event_would_say_is_not_told(told: Whose, field: str) -> None:
+    before = [Whose("user/7/1000", "cust-1000"), Whose("user//1000", "cust-1000")]
+    troubles = [one for _, one in judged(source(Vendor.PUNCHH), [*before, *before, told])]
+    assert [one and one[0] for one in troubles] == [None] * 4 + [field]
