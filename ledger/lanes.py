@@ -235,10 +235,17 @@ class Lane:
 
     async def _try(self, requests: list[Request]) -> list[Outcome]:
         """Post a batch, on another connection where this one is lost."""
+        lost: Exception | None = None
         for attempt in range(1, RECONNECT_ATTEMPTS_MAX + 1):
             try:
                 return await self._books.post_within(await self._connected(), requests)
-            except LOST_CONNECTION:
+            except asyncpg.LockNotAvailableError:
+                if lost is None:
+                    raise
+                # It may have been booked as the connection was lost: nobody is told it was not.
+                raise lost from None
+            except LOST_CONNECTION as problem:
+                lost = problem
                 await self._drop_connection()
                 if attempt == RECONNECT_ATTEMPTS_MAX:
                     raise

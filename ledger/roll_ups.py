@@ -10,13 +10,15 @@ days for what they cover and hours for the rest, so they always see everything e
 Nothing is decided here; `verify` compares all of it with what it was made from.
 """
 
-from contextlib import suppress
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from ledger.connection import Connection
 from ledger.identity import DefinitionId
 from ledger.periods import settled_now
+
+logger = logging.getLogger(__name__)
 
 ROLL_UP_LOCK: Final = 0x504D_0002
 """The class of the advisory lock that lets one at a time roll up."""
@@ -190,8 +192,11 @@ async def roll_up_when_worth_it(connection: Connection, *, at: datetime | None =
     counted_at = await connection.fetchval(COUNTED_AT)
     now = at or await connection.fetchval("select clock_timestamp()")
     if counted_at is None or counted_at <= now - EVERY:
-        with suppress(TimeoutError):
+        try:
             await roll_up(connection, at=at)
+        except TimeoutError:
+            # Trial balances stay right without it, and become slower by the hour.
+            logger.warning("roll-ups were not added up in time; the next sweep tries again")
 
 
 async def rolled_until(connection: Connection) -> datetime | None:

@@ -331,6 +331,26 @@ async def test_who_is_locked_is_turned_away_and_the_rest_of_the_lane_goes_on(des
     assert all(isinstance(answer, Booked) for answer in answers[1:])
 
 
+async def test_what_may_be_booked_is_not_called_unbooked_for_a_lock_met_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post_within, tried = desk.books.post_within, 0
+
+    async def booked_but_lost(connection: Connection, requests: list[Request]) -> list[Outcome]:
+        nonlocal tried
+        tried += 1
+        if tried == 1:
+            await post_within(connection, requests)
+            raise asyncpg.ConnectionDoesNotExistError("gone before it could say so")
+        raise asyncpg.LockNotAvailableError("somebody else has the holder")
+
+    async with GroupCommit(desk.books, lanes=1) as poster:
+        monkeypatch.setattr(desk.books, "post_within", booked_but_lost)
+        with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+            await poster.post(desk.till.earn(member(1), 10))
+    assert (await desk.held(member(1))).available == 10
+
+
 async def test_batches_of_their_own_that_wait_for_one_lock_leave_connections_to_others(
     desk: Desk,
 ) -> None:
