@@ -4,7 +4,6 @@ The one hard idea: whoever connects an Engage needs sentences, not codes; so `ch
 tried, what was found and what to do, and its exit status says whether to go on.
 """
 
-import getpass
 import logging
 import sys
 from collections import Counter
@@ -21,6 +20,7 @@ from rich.table import Table
 
 from api.command_line.context import ASIDE, OUT, Told, run
 from api.command_line.group import Group
+from api.command_line.person import checked_reason, person
 from api.configuration import Configuration
 from api.documents.sync import adjustment_document
 from api.service import Role, open_service
@@ -158,11 +158,11 @@ def dismiss(told: Told, tenant: str, message: UUID, reason: str) -> None:
 
     It is no longer counted as quarantined, and is not booked if Engage sends it again.
     """
+    checked_reason(reason)
 
     async def leave(follower: Follower) -> None:
-        who = f"{getpass.getuser()} at the command line"
         try:
-            found = await follower.dismiss(message, who, reason)
+            found = await follower.dismiss(message, person(), reason)
         except NotReplayableError as problem:
             raise click.ClickException(str(problem)) from None
         if found is None:

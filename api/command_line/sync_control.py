@@ -4,7 +4,6 @@ The one hard idea: every command works on the database alone, so it holds for al
 service, whether they run or not.
 """
 
-import getpass
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
@@ -17,11 +16,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.command_line.context import ASIDE, OUT, Told, run
+from api.command_line.person import checked_reason, person
 from api.service import Role, open_service
 from ledger.amounts import Points, format_amount
 from ledger.identity import ContactId, DefinitionId
 from sync.engage import Follower
-from sync.engage.pauses import REASON_LENGTH_MAX, Direction
+from sync.engage.pauses import Direction
 from sync.service import UnknownTenantError
 
 LISTED = click.IntRange(1, 1000)
@@ -36,10 +36,9 @@ Result = TypeVar("Result")
 @click.pass_obj
 def pause(told: Told, tenant: str, direction: Direction, reason: str | None) -> None:
     """Stop DIRECTION of TENANT's sync, on all replicas and over restarts, until it is resumed."""
-    if reason is not None and not 0 < len(reason) <= REASON_LENGTH_MAX:
-        raise click.BadParameter(f"has 1 to {REASON_LENGTH_MAX} characters", param_hint="--reason")
-    who = f"{getpass.getuser()} at the command line"
-    stopped = _with(told, tenant, lambda follower: follower.pause(direction, who, reason))
+    if reason is not None:
+        checked_reason(reason)
+    stopped = _with(told, tenant, lambda follower: follower.pause(direction, person(), reason))
     OUT.print(f"{direction} is stopped." if stopped else f"{direction} was stopped already.")
 
 

@@ -128,6 +128,10 @@ def test_what_was_a_slip_is_dismissed_for_good(commands: Commands) -> None:
     words = ("engage", "messages", "acme", "--state", "quarantined", "--json")
     (held,) = json.loads(commands.say(*words).out)
     assert held["reason"] == "amount_beyond_scale"
+    wordless = commands.say(
+        "engage", "dismiss", "acme", held["adjustmentId"], "--reason", "", status=2
+    )
+    assert "has 1 to 500 characters" in wordless.words
     why = ("--reason", "adjusted anew")
     said = commands.say("engage", "dismiss", "acme", held["adjustmentId"], *why).words
     assert said == "It won't be booked."
