@@ -17,6 +17,9 @@ from sync.engage.context import Context
 from sync.engage.deliveries import DeliveryState
 from sync.engage.settings import BelowZero
 
+NOTHING_THERE: Final = "nothing_there"
+"""The reason of adjustments of which nothing could be taken."""
+
 LOCK: Final = """
     -- A posting's own lock, taken before it. Index: contact_pk, holder_pk.
     select holder.id from ledger.contact join ledger.holder on holder.id = contact.holder_id
@@ -65,5 +68,5 @@ async def within_balance(
             DeliveryState.QUARANTINED, "below_zero", f"{said}; webhook.below_zero says to ask"
         )
     if there == 0:
-        raise NotWithinBalanceError(DeliveryState.IGNORED, "nothing_there", said)
+        raise NotWithinBalanceError(DeliveryState.IGNORED, NOTHING_THERE, said)
     return msgspec.structs.replace(request, amount=Points(-there)), f"{said}, and were taken"

@@ -4,6 +4,7 @@ The one hard idea: only what can't matter any more goes. A request that has not 
 quarantine and an open difference are kept however old they are; so is every row of a movement that
 Engage was told, because its time stamp is what keeps it from being told twice. An adjustment that
 comes again after its message was cleared away is still recognised: the books keep its key for ever.
+Of one that was decided not to be booked they have no key, so its message stays, without its bytes.
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,10 @@ import msgspec
 
 from ledger.connection import Pool
 from ledger.identity import TenantId, uuid7
+from sync.engage.below_zero import NOTHING_THERE
 from sync.engage.contacts import members
 from sync.engage.context import Context
+from sync.engage.deliveries import DISMISSED
 
 ROWS_MAX: Final = 2000
 """Rows of one transaction."""
@@ -26,6 +29,9 @@ BATCHES_MAX: Final = 20
 
 ROUNDS_MAX: Final = 500
 """Transactions of one kind in one go; what is left is for the next time."""
+
+UNBOOKED_FOR_GOOD: Final = (DISMISSED, NOTHING_THERE)
+"""Reasons of adjustments that were left unbooked and would be booked if they came as new ones."""
 
 BATCH_BODIES: Final = """
     -- Index: batch_tenant_idx.
@@ -51,7 +57,7 @@ IGNORED: Final = """
     delete from engage.delivery where id = any(array(
         select id from engage.delivery
         where tenant_id = $1 and id < $2 and decided_at < $3 and state = 'ignored'
-          and reason is distinct from 'dismissed'
+          and coalesce(reason, '') <> all($5::text[])
         order by id limit $4 for update skip locked
     ))
 """
@@ -62,6 +68,7 @@ MESSAGES: Final = """
         select id from engage.delivery
         where tenant_id = $1 and id < $2 and decided_at < $3
           and state in ('booked', 'duplicate', 'ignored')
+          and coalesce(reason, '') <> all($5::text[])
         order by id limit $4 for update skip locked
     ))
 """
@@ -129,8 +136,8 @@ async def clear_up(context: Context) -> Cleared:
     return Cleared(
         bodies=await _clear(pool, BATCH_BODIES, tenant, bodies, ROWS_MAX)
         + await _clear(pool, MESSAGE_BODIES, tenant, bodies, ROWS_MAX),
-        messages=await _clear(pool, IGNORED, tenant, ignored, ROWS_MAX)
-        + await _clear(pool, MESSAGES, tenant, record, ROWS_MAX),
+        messages=await _clear(pool, IGNORED, tenant, ignored, ROWS_MAX, UNBOOKED_FOR_GOOD)
+        + await _clear(pool, MESSAGES, tenant, record, ROWS_MAX, UNBOOKED_FOR_GOOD),
         batches=await _clear(pool, BATCHES, tenant, record, BATCHES_MAX),
         differences=await _clear(pool, DIFFERENCES, tenant, record, ROWS_MAX),
         runs=await _clear(pool, RUNS, tenant, runs, ROWS_MAX),
@@ -143,9 +150,11 @@ async def _forget_members(context: Context, now: datetime, record: datetime) -> 
         return await members.forget_expired(connection, now, record)
 
 
-async def _clear(pool: Pool, statement: str, tenant: TenantId, until: datetime, most: int) -> int:
+async def _clear(
+    pool: Pool, statement: str, tenant: TenantId, until: datetime, most: int, *more: object
+) -> int:
     """Clear in short transactions until few enough are left."""
-    values: Sequence[object] = (tenant, _first_id(until), until, most)
+    values: Sequence[object] = (tenant, _first_id(until), until, most, *more)
     cleared = 0
     for _ in range(ROUNDS_MAX):
         async with pool.acquire() as connection:

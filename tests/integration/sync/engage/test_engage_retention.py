@@ -6,6 +6,7 @@ from typing import Any
 
 from sync.engage import DeliveryState, Follower
 from sync.engage.retention_options import RetentionOptions
+from sync.engage.settings import BelowZero, WebhookOptions
 from tests.following.histories import at_one_time
 from tests.following.mutations import Sender
 from tests.following.program import (
@@ -98,6 +99,36 @@ async def test_what_is_over_is_cleared_away_step_by_step(
     receipt = await follower.receive(again.body, again.headers)
     assert receipt.state is DeliveryState.DUPLICATE
     assert await program.count("select count(*) from ledger.transaction") == 3
+
+
+async def test_what_was_decided_not_to_be_booked_is_not_booked_years_later(
+    timed_program: Program,
+) -> None:
+    program, now = timed_program, timed_program.now
+    assert now is not None
+    follower = await program.follower(
+        retention=KEPT, webhook=WebhookOptions(below_zero=BelowZero.FLOOR)
+    )
+    engages = sender(now)
+    slip = engages.message(member(1001), 2.5)
+    too_much = engages.message(member(1001), -40)
+    for message, state in (
+        (slip, DeliveryState.QUARANTINED),
+        (too_much, DeliveryState.IGNORED),
+    ):
+        assert (await follower.receive(message.body, message.headers)).state is state
+    (held,) = await follower.deliveries(state=DeliveryState.QUARANTINED)
+    await follower.dismiss(held.id, "somebody", "adjusted anew")
+    await program.earn(member(1001), 100)
+    now.passes(days=1000)
+    await follower.clear_up()
+    kept = await counts(program)
+    assert (kept["messages"], kept["message_bodies"]) == (2, 0), "without their bytes"
+    later = sender(now)
+    for message in (later.again(slip), later.again(too_much)):
+        receipt = await follower.receive(message.body, message.headers)
+        assert receipt.state is DeliveryState.DUPLICATE
+    assert await program.count("select count(*) from ledger.transaction") == 1
 
 
 async def test_movements_are_never_told_twice_because_their_batches_are_gone(
