@@ -21,7 +21,7 @@ from api.intake.bodies import json_body, no_body
 from api.intake.cursor import write_cursor
 from api.intake.paging import read_page
 from api.intake.query import path_guid, read_query
-from api.intake.small import read_small, read_sound
+from api.intake.small import read_sound
 from api.openapi.operation import Answer, Body, Operation, Parameter, described
 from api.problems import catalogue
 from api.problems.problem import ProblemError
@@ -212,7 +212,7 @@ async def replay_adjustments(request: Request[Any, Any, Any]) -> Response[bytes]
     """Judge what was set aside again."""
     follower = own_follower(request, service_of(request))
     read_query(request, {})
-    wanted = read_small(await json_body(request), AdjustmentReplayRequest)
+    wanted = read_sound(await json_body(request), AdjustmentReplayRequest)
     states = await follower.replay_all(None if wanted.reason is UNSET else wanted.reason)
     document = AdjustmentsReplayedDocument(
         states.total(), {state.value: number for state, number in states.items()}

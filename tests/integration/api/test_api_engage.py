@@ -140,6 +140,8 @@ async def test_what_is_booked_is_not_judged_again(house: House) -> None:
     assert problem(again)["code"] == "not_replayable"
     unknown = await house.http.post(f"/v1/adjustments/{uuid4()}/replays")
     assert unknown.status_code == 404
+    unheard = await house.http.post("/v1/adjustments/replays", json={"reason": "a\u0000b"})
+    assert unheard.status_code == 400
 
 
 async def test_what_was_a_slip_is_left_for_good(house: House) -> None:
