@@ -15,6 +15,7 @@ import msgspec
 
 from ledger.connection import Connection
 from ledger.identity import uuid7
+from sync.relay.instants import EPOCH
 from sync.relay.intake import EventState, Reason
 from sync.relay.register import DestinationId, Register, SourceId
 
@@ -143,7 +144,7 @@ def condition_of(
 
 def first_id(moment: datetime) -> UUID:
     """An id before which is all that was received before an instant."""
-    return uuid7(moment.astimezone(UTC), bytes(10))
+    return uuid7(max(moment.astimezone(UTC), EPOCH), bytes(10))
 
 
 async def page(

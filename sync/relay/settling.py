@@ -117,8 +117,9 @@ async def settle(
         case Verdict.REFUSED:
             await _divide(connection, claim, exchange, now, settled)
         case Verdict.UNREACHED:
-            pause = backoff(before.failures + 1, options, _luck())
-            ready = dict.fromkeys(claim.customers, now + pause)
+            # Nothing was sent, so these customers are no worse off than others: what grows are
+            # the pauses of the destination, of whose requests several may fail at one moment.
+            ready = dict.fromkeys(claim.customers, now + backoff(1, options, _luck()))
         case Verdict.UNCLEAR:
             doubt = _Doubt(register, destination, claim.bulk, exchange, now, len(claim.pieces))
             ready |= await doubt.settle(

@@ -132,6 +132,27 @@ async def test_a_dead_destination_slows_no_other(database: Database, moengage: s
         assert states == {EventState.WAITING}, "nothing is lost, however long it takes"
 
 
+async def test_who_was_not_reached_waits_no_longer_than_others(
+    database: Database, moengage: str
+) -> None:
+    """Requests that are under way together fail together, and are not one customer's failures."""
+    sources = {"perx": basic("perx", destination="dead")}
+    dead = {
+        "dead": {
+            "tenant": "acme", "workspace": "w", "address": "http://127.0.0.1:9", "single": True,
+            "breaker_failures": 100, "backoff_seconds": 60,
+        }
+    }  # fmt: skip
+    async with open_stage(database, relay_settings(moengage, sources, dead)) as stage:
+        for number in range(6):
+            await stage.tell("perx", visit(number, f"cust-{number}"))
+        assert await stage.deliver() == 6
+        (_, destination) = (await stage.relay.status()).destinations
+        assert destination.failures == 6
+        latest = await stage.pool.fetchval("select max(ready_at) from relay.queue")
+        assert latest - datetime.now(UTC) <= timedelta(seconds=75)
+
+
 async def test_a_broken_destination_is_tried_by_one_small_request_at_a_time(
     database: Database, moengage: str
 ) -> None:

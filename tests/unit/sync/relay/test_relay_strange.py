@@ -1,11 +1,13 @@
 """Documents that a program stumbles over: each is kept for people to see, and soon."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from sync.relay.documents import DEPTH_MAX, hash_of, read_document
+from sync.relay.events import first_id
 from sync.relay.intake import EVENTS_MAX, EventState, Reason
 from sync.relay.teaching import Whose, judged
 from sync.relay.vendors.protocol import Vendor
@@ -74,3 +76,7 @@ def test_what_no_event_would_say_is_not_told(told: Whose, field: str) -> None:
     before = [Whose("user/7/1000", "cust-1000"), Whose("user//1000", "cust-1000")]
     troubles = [one for _, one in judged(source(Vendor.PUNCHH), [*before, *before, told])]
     assert [one and one[0] for one in troubles] == [None] * 4 + [field]
+
+
+def test_everything_was_received_after_the_year_one() -> None:
+    assert first_id(datetime(1, 1, 1, tzinfo=UTC)) < first_id(datetime(2026, 11, 21, tzinfo=UTC))
