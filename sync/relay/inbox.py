@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-import asyncpg
-
 from ledger.connection import Connection, Pool
 from sync.clock import Clock
+from sync.relay.contention import PASSING
 from sync.relay.register import Register
 from sync.relay.storing import Placed, Stored, Taught, learn, store
 
@@ -32,7 +31,6 @@ LESSON_DAYS: Final = 30
 """How long is remembered whom a purchase belongs to."""
 
 RETRIES_MAX: Final = 3
-PASSING: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from sync.leadership import Connect
 from sync.relay import standing
 from sync.relay.authentication import Message, is_authentic
 from sync.relay.channels.opening import Channel, open_channels, open_pick_ups
+from sync.relay.contention import again
 from sync.relay.courier import Courier
 from sync.relay.erasure import erase_customers
 from sync.relay.events import EventRecord, Wanted, one, page
@@ -319,14 +320,22 @@ class Relay:
 
     async def erase(self, tenant: TenantId, customers: Sequence[str]) -> int:
         """Forget customers by their ids at MoEngage; answers how many events are gone."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            return await erase_customers(connection, tenant, customers)
+
+        async def erased() -> int:
+            async with self._pool.acquire() as connection, connection.transaction():
+                return await erase_customers(connection, tenant, customers)
+
+        return await again(erased)
 
     async def teach(self, source: SourceRecord, given: Sequence[Whose]) -> Told:
         """Remember whose things are; all given must be without trouble by `teaching.judged`."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            now = await self._clock.read(connection)
-            told = await teach(connection, source, self.register.groups(), given, now)
+
+        async def taught() -> Told:
+            async with self._pool.acquire() as connection, connection.transaction():
+                now = await self._clock.read(connection)
+                return await teach(connection, source, self.register.groups(), given, now)
+
+        told = await again(taught)
         self._wake()
         return told
 

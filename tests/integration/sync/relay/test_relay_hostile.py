@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
 from ledger.postgres import Database
+from sync.relay.erasure import erase_customers
 from sync.relay.intake import EventState, Reason
 from sync.relay.vendors.perx import Perx
 from tests.relaying.stage import basic, open_stage, relay_settings
@@ -69,3 +71,23 @@ async def test_an_event_that_breaks_the_mapping_holds_nothing_back(
         await stage.deliver()
         assert [one.reason for one in await stage.events()] == [None, Reason.UNMAPPABLE, None]
         assert len(await stage.arrived()) == 2
+
+
+@pytest.mark.any_postgres
+async def test_who_is_forgotten_amid_events_of_theirs_is_forgotten(
+    database: Database, moengage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[Any] = []
+
+    async def loses(*given: Any) -> int:
+        erased = await erase_customers(*given)
+        lost.append(given)
+        if len(lost) < 3:
+            raise asyncpg.DeadlockDetectedError
+        return erased
+
+    monkeypatch.setattr("sync.relay.relay.erase_customers", loses)
+    async with open_stage(database, relay_settings(moengage, {"shop": basic("punchh")})) as stage:
+        await stage.tell("shop", visit(1, external_source_id="cust-1001"))
+        assert await stage.relay.erase(stage.tenant, ["cust-1001"]) == 1
+        assert await stage.events() == []
