@@ -217,7 +217,10 @@ def _contact(value: msgspec.Raw | None) -> ContactId:
     text = _text(value)
     if text is None or _GUID.match(text) is None:
         raise UnreadableError("contact_unreadable", "contactId must be a GUID")
-    return ContactId(UUID(text))
+    contact = UUID(text)
+    if not contact.int:
+        raise UnreadableError("contact_unreadable", "contactId is all zeros and names nobody")
+    return ContactId(contact)
 
 
 def _definition(value: msgspec.Raw | None) -> int:

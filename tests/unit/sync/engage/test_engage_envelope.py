@@ -165,6 +165,7 @@ def test_amounts_are_kept_digit_by_digit(number: bytes, amount: str) -> None:
         ({"ContactId": "1001"}, "contact_unreadable"),
         ({"ContactId": CONTACT + "0"}, "contact_unreadable"),
         ({"ContactId": [CONTACT]}, "contact_unreadable"),
+        ({"ContactId": "00000000-0000-0000-0000-000000000000"}, "contact_unreadable"),
         ({"Amount": None}, "amount_unreadable"),
         ({"Amount": "forty"}, "amount_unreadable"),
         ({"Amount": True}, "amount_unreadable"),
