@@ -20,7 +20,7 @@ from sync.relay.mapping.mapper import Told
 from sync.relay.mapping.names import snake_case
 from sync.relay.mapping.values import ValueType
 from sync.relay.pointers import Pointer, as_text, find, first_text
-from sync.relay.vendors.protocol import UNKNOWN, Arrival, Lesson, Reading, VendorOptions
+from sync.relay.vendors.protocol import UNKNOWN, Arrival, Lesson, Reading, VendorOptions, part_of
 
 TYPE: Final[tuple[Pointer, ...]] = (("type",), ("eventName",), ("event_name",), ("event",))
 CUSTOMER: Final[tuple[Pointer, ...]] = (
@@ -85,8 +85,8 @@ class OpenLoyalty:
     def read(self, document: Any, arrival: Arrival) -> Iterator[Reading]:
         """The events of a message: one, or one for each element of its `data`."""
         if isinstance(document, list):
-            for part in document:
-                yield from self.read(part, arrival)
+            for number, part in enumerate(document):
+                yield from self.read(part, part_of(arrival, number))
             return
         data = document.get("data") if isinstance(document, dict) else None
         if not isinstance(data, list):

@@ -21,7 +21,7 @@ from sync.relay.mapping.mapper import Told
 from sync.relay.mapping.names import snake_case
 from sync.relay.mapping.values import ValueType
 from sync.relay.pointers import Pointer, as_text, find, first_text
-from sync.relay.vendors.protocol import UNKNOWN, Arrival, Reading, VendorOptions, object_at
+from sync.relay.vendors.protocol import UNKNOWN, Arrival, Reading, VendorOptions, object_at, part_of
 
 CUSTOMER: Final[tuple[Pointer, ...]] = (
     ("pass", "externalId"),
@@ -111,8 +111,8 @@ class PassKit:
     def read(self, document: Any, arrival: Arrival) -> Iterator[Reading]:
         """The event of a document; a list of documents is several."""
         if isinstance(document, list):
-            for part in document:
-                yield from self.read(part, arrival)
+            for number, part in enumerate(document):
+                yield from self.read(part, part_of(arrival, number))
             return
         event = _event(document, self._options.places.family)
         at = self._time(document, event)

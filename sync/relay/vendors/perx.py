@@ -16,7 +16,14 @@ from sync.relay.instants import read_instant
 from sync.relay.mapping.mapper import Told
 from sync.relay.mapping.names import snake_case
 from sync.relay.pointers import Pointer, find, first_text
-from sync.relay.vendors.protocol import UNKNOWN, Arrival, Reading, VendorOptions, plain_first
+from sync.relay.vendors.protocol import (
+    UNKNOWN,
+    Arrival,
+    Reading,
+    VendorOptions,
+    part_of,
+    plain_first,
+)
 
 FAMILY: Final[tuple[Pointer, ...]] = (
     ("event_type",),
@@ -66,7 +73,7 @@ class Perx:
         """The event of a document; a list of documents is several."""
         if isinstance(document, list):
             for number, part in enumerate(document):
-                yield from self.read(part, _part_of(arrival, number))
+                yield from self.read(part, part_of(arrival, number))
             return
         identifier = first_text(document, self._identifier)
         family = self._family_of(document)
@@ -107,8 +114,3 @@ class Perx:
             if found is not None:
                 return found
         return None
-
-
-def _part_of(arrival: Arrival, number: int) -> Arrival:
-    key = arrival.channel_key
-    return arrival if key is None else Arrival(arrival.received_at, f"{key}/{number}")

@@ -145,6 +145,12 @@ class VendorModule(Protocol):
 UNKNOWN = "unknown"
 
 
+def part_of(arrival: Arrival, number: int) -> Arrival:
+    """How a part of a list came, of which the channel knows only the whole."""
+    key = arrival.channel_key
+    return arrival if key is None else Arrival(arrival.received_at, f"{key}/{number}")
+
+
 def object_at(document: Any, name: str) -> dict[str, Any]:
     """The object of this name; an empty one where there is none."""
     found = document.get(name) if isinstance(document, dict) else None

@@ -28,6 +28,7 @@ from sync.relay.vendors.protocol import (
     Reading,
     VendorOptions,
     object_at,
+    part_of,
     plain_first,
 )
 
@@ -89,8 +90,8 @@ class Punchh:
     def read(self, document: Any, arrival: Arrival) -> Iterator[Reading]:
         """The event of an envelope; a list of envelopes is several."""
         if isinstance(document, list):
-            for part in document:
-                yield from self.read(part, arrival)
+            for number, part in enumerate(document):
+                yield from self.read(part, part_of(arrival, number))
             return
         family = _family(document, self._options.places.family)
         content = as_text(find(document, ("content_id",)))

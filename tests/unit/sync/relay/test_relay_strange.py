@@ -80,3 +80,10 @@ def test_what_no_event_would_say_is_not_told(told: Whose, field: str) -> None:
 
 def test_everything_was_received_after_the_year_one() -> None:
     assert first_id(datetime(1, 1, 1, tzinfo=UTC)) < first_id(datetime(2026, 11, 21, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_list_that_a_channel_knows_by_one_name_is_several_events(vendor: Vendor) -> None:
+    body = '[{"data": {"a": 1}}, {"data": {"a": 1}}, [{"data": {"a": 1}}]]'
+    events = received(source(vendor), body, "kafka/visits/0/1")
+    assert len({one.key for one in events}) == 3
