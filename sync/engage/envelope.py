@@ -34,6 +34,7 @@ _GUID: Final = re.compile(
     r"\{?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\}?\Z", re.IGNORECASE
 )
 _NUMBER: Final = re.compile(r"-?[0-9][0-9.eE+-]{0,60}\Z")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _WHOLE: Final = re.compile(r"[0-9]{1,10}\Z")
 
 
@@ -195,8 +196,9 @@ def _text(value: msgspec.Raw | None, *, length_max: int | None = TEXT_LENGTH_MAX
         text = _TEXT.decode(written)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    # PostgreSQL's text can't hold the null character.
-    text = text.replace("\x00", "").strip() if length_max is not None else text
+    if length_max is not None:
+        # PostgreSQL's text can't hold the null character; terminals would obey the others.
+        text = _CONTROL.sub(" ", text.replace("\x00", "")).strip()
     return text[:length_max] or None
 
 

@@ -199,3 +199,8 @@ def test_a_field_that_comes_twice_is_read_neither_way() -> None:
         with pytest.raises(UnreadableError) as refused:
             read_adjustment(start + twin)
         assert refused.value.reason == "payload_unreadable"
+
+
+def test_what_terminals_would_obey_is_left_out_of_texts() -> None:
+    envelope = read_envelope(rb'{"eventType":"con\u001b[2Jtact\u009b","id":"a\u0000b\r\nc"}')
+    assert (envelope.event_type, envelope.id) == ("con [2Jtact", "ab  c")
