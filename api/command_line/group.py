@@ -8,7 +8,17 @@ import click
 
 
 class Group(click.Group):
-    """A group of commands."""
+    """A group of commands. Takes text only: what is none could be neither looked for nor kept."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse arguments whose bytes are no text."""
+        for argument in args:
+            try:
+                argument.encode()
+            except UnicodeEncodeError:
+                shown = argument.encode(errors="backslashreplace").decode()
+                raise click.UsageError(f"the argument {shown} is no text in UTF-8", ctx) from None
+        return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands."""
