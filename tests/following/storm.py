@@ -90,6 +90,9 @@ PAUSES: Final = (0, 0, 1, 1, 15, 60, 400, 1000, 4000, 30_000, 90_000)
 LATE_SECONDS: Final = 300
 """Beyond which Engage's job runs in between, in storms in which nothing is applied too late."""
 
+SLOW_SECONDS: Final = 0.7
+"""By then a slow Engage has taken in what was sent to it."""
+
 WORK: Final = (
     "push",
     "push now",
@@ -199,6 +202,7 @@ class Storm:
         self.delivered: list[Message] = []
         self.sent = 0
         self.applied_late = False
+        self.is_slow = False
 
     async def run(self, rounds: int, faults: list[str] | None = None) -> Outcome:
         """Let it loose, wait until it is over, and judge.
@@ -229,7 +233,11 @@ class Storm:
         return self.outcome
 
     async def _round(self, faults: list[str] | None) -> None:
-        self._pass(self.chance.choice(PAUSES))
+        pause = self.chance.choice(PAUSES)
+        if pause > LATE_SECONDS and self.is_slow:
+            # What Engage takes its time to take in must not be that late by the storm's clock.
+            await asyncio.sleep(SLOW_SECONDS)
+        self._pass(pause)
         self._order_faults(faults)
         struck = self._strike()
         await self._post()
@@ -270,6 +278,7 @@ class Storm:
             rules.append(known[name] | {"probability": probability})
             self.outcome.faults[name] += 1
             self.applied_late |= name == "apply-late"
+        self.is_slow = "slow-before" in names
         self.engage.post("/faults", {"seed": self.chance.getrandbits(30), "rules": rules})
 
     async def _post(self) -> None:
