@@ -90,7 +90,7 @@ PAUSES: Final = (0, 0, 1, 1, 15, 60, 400, 1000, 4000, 30_000, 90_000)
 LATE_SECONDS: Final = 300
 """Beyond which Engage's job runs in between, in storms in which nothing is applied too late."""
 
-SLOW_SECONDS: Final = 0.7
+SLOW_SECONDS: Final = 2.0
 """By then a slow Engage has taken in what was sent to it."""
 
 WORK: Final = (
