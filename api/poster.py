@@ -72,7 +72,7 @@ async def open_poster(
         books,
         lanes=lanes_of(section, connections_max),
         queue_max=section.queue_max,
-        wait_seconds_max=section.wait_seconds,
+        wait_milliseconds_max=section.wait_seconds * 1000,
     )
     async with poster:
         yield poster

@@ -8,5 +8,5 @@ from asyncpg.pool import PoolConnectionProxy
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
-LOCK_SECONDS_MAX: Final = 5.0
+LOCK_MILLISECONDS_MAX: Final = 5_000
 """How long whoever posts or reads waits for a holder that somebody else has locked."""

@@ -12,15 +12,13 @@ A request is never lost and never harms another, and a caller who hangs up cance
 
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
-from math import ceil
-from time import monotonic
 from typing import Final, Self
 
 import asyncpg
 
 from ledger.book import Contact
-from ledger.connection import LOCK_SECONDS_MAX
-from ledger.lanes import BusyError, Lane, Part
+from ledger.connection import LOCK_MILLISECONDS_MAX
+from ledger.lanes import BusyError, Lane, Part, milliseconds
 from ledger.outcomes import Outcome
 from ledger.posting import Books
 from ledger.requests import Move, Request
@@ -29,7 +27,7 @@ LANES: Final = 4
 QUEUE_MAX: Final = 10_000
 """Requests that may wait in all lanes together."""
 
-WAIT_SECONDS_MAX: Final = 10.0
+WAIT_MILLISECONDS_MAX: Final = 10_000
 """How long a request may wait for its turn before it is turned away."""
 
 PART_MAX: Final = 250
@@ -57,14 +55,14 @@ class GroupCommit:
         *,
         lanes: int = LANES,
         queue_max: int = QUEUE_MAX,
-        wait_seconds_max: float = WAIT_SECONDS_MAX,
-        lock_seconds_max: float = LOCK_SECONDS_MAX,
+        wait_milliseconds_max: int = WAIT_MILLISECONDS_MAX,
+        lock_milliseconds_max: int = LOCK_MILLISECONDS_MAX,
     ) -> None:
         self._books = books
         self._lane_count = lanes
         self._queue_max = queue_max
-        self._wait_seconds_max = wait_seconds_max
-        self._lock_seconds_max = lock_seconds_max
+        self._wait_milliseconds_max = wait_milliseconds_max
+        self._lock_milliseconds_max = lock_milliseconds_max
         self._lanes: list[Lane] = []
         self._alone = asyncio.Semaphore(lanes)
         self._under_way: dict[Contact, tuple[Lane, int]] = {}
@@ -73,7 +71,7 @@ class GroupCommit:
 
     async def __aenter__(self) -> Self:
         self._lanes = [
-            Lane(self._books, self._wait_seconds_max, self._lock_seconds_max, self._leave)
+            Lane(self._books, self._wait_milliseconds_max, self._lock_milliseconds_max, self._leave)
             for _ in range(self._lane_count)
         ]
         self._looking = asyncio.create_task(self._look())
@@ -129,11 +127,10 @@ class GroupCommit:
             for answer in answers:
                 answer.cancel()
             raise
-        outcomes: list[Outcome | None] = [None] * len(requests)
+        outcomes: dict[int, Outcome] = {}
         for (places, _), told in zip(laid, found, strict=True):
-            for place, outcome in zip(places, told, strict=True):
-                outcomes[place] = outcome
-        return [outcome for outcome in outcomes if outcome is not None]
+            outcomes.update(zip(places, told, strict=True))
+        return [outcomes[place] for place in range(len(requests))]
 
     async def _post_alone(self, requests: Sequence[Request], *, atomic: bool) -> list[Outcome]:
         """Post a batch that must not be mixed with others, beside at most as many as lanes.
@@ -142,11 +139,11 @@ class GroupCommit:
         """
         async with self._alone, self._books.pool.acquire() as connection:
             # The pool takes it back from the connection.
-            await connection.execute(f"set lock_timeout = '{int(self._lock_seconds_max * 1000)}ms'")
+            await connection.execute(f"set lock_timeout = '{self._lock_milliseconds_max}ms'")
             try:
                 return await self._books.post_within(connection, requests, atomic=atomic)
             except asyncpg.LockNotAvailableError:
-                raise BusyError(ceil(self._lock_seconds_max)) from None
+                raise BusyError(self._lock_milliseconds_max) from None
 
     def _lay(self, requests: Sequence[Request], start: int, end: int) -> Iterator[_Laid]:
         """Lay some of a batch on the first lane free, but those whose contacts are in others."""
@@ -174,7 +171,7 @@ class GroupCommit:
             _, parts = self._under_way.get(contact, (lane, 0))
             self._under_way[contact] = (lane, parts + 1)
         answer: Answer = asyncio.get_running_loop().create_future()
-        lane.add(Part(requests, contacts, answer, monotonic()))
+        lane.add(Part(requests, contacts, answer, milliseconds()))
         return answer
 
     def _leave(self, part: Part) -> None:
@@ -202,4 +199,4 @@ class GroupCommit:
         if not self._is_open:
             raise ClosedError("the service is going down; nothing was booked")
         if self.waiting + wanted > self._queue_max:
-            raise BusyError(1)
+            raise BusyError(1_000)

@@ -12,8 +12,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from math import ceil
-from time import monotonic
+from time import monotonic_ns
 from typing import Final
 
 import asyncpg
@@ -30,7 +29,7 @@ RECONNECT_ATTEMPTS_MAX: Final = 5
 CROWD: Final = 64
 """Requests that wait in one lane before another is taken into use."""
 
-HELD_UP_SECONDS: Final = 0.05
+HELD_UP_MILLISECONDS: Final = 50
 """How long a commit may take before the next requests are laid on another lane."""
 
 LOST_CONNECTION: Final = (
@@ -55,12 +54,17 @@ NOBODYS_FAULT: Final = (
 logger = logging.getLogger(__name__)
 
 
+def milliseconds() -> int:
+    """The process's own clock, which never goes back."""
+    return monotonic_ns() // 1_000_000
+
+
 class BusyError(Exception):
     """The books have more work than they can take: ask again later; nothing was booked."""
 
-    def __init__(self, retry_after_seconds: int) -> None:
+    def __init__(self, retry_after_milliseconds: int) -> None:
         super().__init__("the books have more work than they can take now; nothing was booked")
-        self.retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds = -(-retry_after_milliseconds // 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +73,13 @@ class Part:
 
     Attributes:
         contacts: Whose lane this decides, as long as the part is here.
-        since: When it was queued, by the process's own clock.
+        since: When it was queued, in `milliseconds`.
     """
 
     requests: Sequence[Request]
     contacts: Collection[Contact]
     answer: "asyncio.Future[list[Outcome]]"
-    since: float
+    since: int
 
     def refuse(self, problem: Exception) -> None:
         """Tell whoever still listens that it came to nothing."""
@@ -100,27 +104,27 @@ class Lane:
 
     Args:
         books: Where to.
-        wait_seconds_max: How long a part may wait for its turn before it is turned away.
-        lock_seconds_max: How long a batch waits for a holder that somebody else has locked.
+        wait_milliseconds_max: How long a part may wait for its turn before it is turned away.
+        lock_milliseconds_max: How long a batch waits for a holder that somebody else has locked.
         leave: Told of each part that is here no longer, whatever became of it.
     """
 
     def __init__(
         self,
         books: Books,
-        wait_seconds_max: float,
-        lock_seconds_max: float,
+        wait_milliseconds_max: int,
+        lock_milliseconds_max: int,
         leave: Callable[[Part], None],
     ) -> None:
         self.requests_waiting = 0
         self._parts: deque[Part] = deque()
         self._books = books
-        self._wait_seconds_max = wait_seconds_max
-        self._lock_seconds_max = lock_seconds_max
+        self._wait_milliseconds_max = wait_milliseconds_max
+        self._lock_milliseconds_max = lock_milliseconds_max
         self._leave = leave
         self._work = asyncio.Event()
         self._connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None = None
-        self._busy_since: float | None = None
+        self._busy_since: int | None = None
         self._is_closing = False
         self.task = asyncio.create_task(self._run())
 
@@ -129,7 +133,7 @@ class Lane:
         """Whether a request that is queued now can expect to be in the next commit, and soon."""
         if self.requests_waiting >= CROWD:
             return False
-        return self._busy_since is None or monotonic() - self._busy_since < HELD_UP_SECONDS
+        return self._busy_since is None or milliseconds() - self._busy_since < HELD_UP_MILLISECONDS
 
     def add(self, part: Part) -> None:
         """Queue a part; of at most `BATCH_MAX` requests."""
@@ -145,10 +149,10 @@ class Lane:
 
     def turn_away(self) -> None:
         """Answer those that have waited too long for their turn."""
-        oldest = monotonic() - self._wait_seconds_max
+        oldest = milliseconds() - self._wait_milliseconds_max
         while self._parts and self._parts[0].since < oldest:
             part = self._take()
-            part.refuse(BusyError(ceil(self._wait_seconds_max)))
+            part.refuse(BusyError(self._wait_milliseconds_max))
             self._leave(part)
 
     def _take(self) -> Part:
@@ -161,7 +165,7 @@ class Lane:
             while True:
                 batch = self._next_batch()
                 if batch:
-                    self._busy_since = monotonic()
+                    self._busy_since = milliseconds()
                     await self._answer(batch)
                     self._busy_since = None
                 elif self._is_closing:
@@ -225,7 +229,7 @@ class Lane:
         contacts = {contact for one in requests for contact in contacts_in(one)}
         locked = await locked_contacts(await self._connected(), contacts)
         stay = [locked.isdisjoint(contacts_in(one)) for one in requests]
-        busy = BusyError(ceil(self._lock_seconds_max))
+        busy = BusyError(self._lock_milliseconds_max)
         if all(stay):
             # Nobody is locked any more, yet somebody was for too long: they come again.
             return [busy] * len(requests)
@@ -255,9 +259,8 @@ class Lane:
     async def _connected(self) -> Connection:
         if self._connection is None:
             connection = self._connection = await self._books.pool.acquire()
-            milliseconds = int(self._lock_seconds_max * 1000)
             try:
-                await connection.execute(f"set lock_timeout = '{milliseconds}ms'")
+                await connection.execute(f"set lock_timeout = '{self._lock_milliseconds_max}ms'")
             except BaseException:
                 # Lent and lost at once: kept, it would be missing from the pool for ever.
                 await self._drop_connection()

@@ -6,10 +6,9 @@ as quickly. The text is a parameter like any other, so nothing in it is ever rea
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-Column = Sequence[object]
+Column = Sequence[Any]
 
 
 def _plain(values: Column) -> str:
@@ -19,18 +18,12 @@ def _plain(values: Column) -> str:
 
 def _instants(values: Column) -> str:
     """Of aware instants; most of a column are one and the same."""
-    written: dict[object, str] = {None: "null"}
-    texts = []
-    for one in values:
-        text = written.get(one)
-        if text is None and isinstance(one, datetime):
-            text = written[one] = f'"{one.isoformat()}"'
-        texts.append(text)
-    return "{" + ",".join(map(str, texts)) + "}"
+    texts = {one: "null" if one is None else f'"{one.isoformat()}"' for one in set(values)}
+    return "{" + ",".join([texts[one] for one in values]) + "}"
 
 
 def _texts(values: Column) -> str:
-    return "{" + ",".join(["null" if one is None else _quoted(str(one)) for one in values]) + "}"
+    return "{" + ",".join(["null" if one is None else _quoted(one) for one in values]) + "}"
 
 
 def _quoted(text: str) -> str:
@@ -40,7 +33,7 @@ def _quoted(text: str) -> str:
 
 def _bytes(values: Column) -> str:
     """Of bytes, by their hexadecimal digits."""
-    texts = [rf'"\\x{one.hex()}"' if isinstance(one, bytes) else "null" for one in values]
+    texts = ["null" if one is None else rf'"\\x{one.hex()}"' for one in values]
     return "{" + ",".join(texts) + "}"
 
 

@@ -164,13 +164,15 @@ def _random_uuid() -> UUID:
 
 
 async def load_keys(
-    connection: Connection, requests: Sequence[Request], keys: Sequence[UUID]
+    connection: Connection,
+    tenants: Collection[TenantId],
+    requests: Sequence[Request],
+    keys: Sequence[UUID],
 ) -> tuple[datetime, dict[TenantId, datetime], dict[UUID, Known]]:
     """The database's clock, up to where the tenants have closed their books, and known keys.
 
     Of the keys of a batch (`keys`) and those it refers to. To be asked under the periods' locks.
     """
-    tenants = {request.tenant for request in requests}
     wanted = set(keys)
     for request in requests:
         referred = refers_to(request)
@@ -198,19 +200,10 @@ async def load_accounts(
         [holder for holder, _ in wanted],
         [definition for _, definition in wanted],
     )
-    for holder, definition, available, pending, held, debt, since, last, due, closed in rows:
-        wanted[holder, definition].accounts[definition] = AccountState(
-            definition=definition,
-            available=available,
-            pending=pending,
-            held=held,
-            debt=debt,
-            debt_since=since,
-            last_effective_at=last,
-            next_due_at=due,
-            closed=closed,
-            complete=False,
-            is_new=False,
+    for row in rows:
+        account = account_from(row)
+        wanted[HolderId(row["holder_id"]), account.definition].accounts[account.definition] = (
+            account
         )
 
 

@@ -195,7 +195,7 @@ class Books:
         holders = await lock_holders(connection, dict.fromkeys(contact for contact, _, _ in named))
         by_id = {holder.id: holder for holder in holders.values()}
         keys = [key_hash(request.tenant, request.idempotency_key) for request in requests]
-        now, closed, known = await load_keys(connection, requests, keys)
+        now, closed, known = await load_keys(connection, tenants, requests, keys)
         now = self._clock() if self._clock else now
         touched = [(holders[contact], one, request) for contact, one, request in named]
         await load_accounts(connection, [(holder, one) for holder, one, _ in touched])

@@ -15,7 +15,7 @@ from typing import Final
 import asyncpg
 
 from ledger.asof import AccountAsOf, as_of
-from ledger.connection import LOCK_SECONDS_MAX, Connection
+from ledger.connection import LOCK_MILLISECONDS_MAX, Connection
 from ledger.explaining import sum_of
 from ledger.facts import Transaction
 from ledger.history import recorded_of
@@ -25,7 +25,7 @@ from ledger.periods import settled_now
 HISTORY_MAX: Final = 50_000
 """Transactions of one person that are read at once; more belong into an export."""
 
-PATIENCE = f"{LOCK_SECONDS_MAX * 1000:.0f}ms"
+PATIENCE = f"{LOCK_MILLISECONDS_MAX}ms"
 """How long a reading waits for a holder's lock."""
 
 HOLDERS_KNOWN = """

@@ -2,9 +2,9 @@
 
 The one hard idea: what writing costs depends on how much there is. A few rows cost the round trips
 and nothing else, so the parts of a small batch go as one statement; they touch different rows and
-don't see each other. Many rows cost the values, which
-a stream costs least, and the server stores a stream by the page; so new rows of a large batch are
-streamed. Every way comes from the same list of columns, so all store the same.
+don't see each other. Many rows cost the values, which a stream costs least, and the server stores a
+stream by the page; so new rows of a large batch are streamed. Every way comes from the same list of
+columns, so all store the same.
 """
 
 from collections.abc import Sequence

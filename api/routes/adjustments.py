@@ -27,7 +27,7 @@ from api.problems import catalogue
 from api.problems.problem import ProblemError
 from api.routes.sync import BODY_BYTES_MAX, CURSOR, LIMIT, found_follower, own_follower
 from api.service import service_of
-from sync.engage import DeliveryState, NotReplayableError
+from sync.engage import DeliveryRecord, DeliveryState, NotReplayableError
 
 LIST_ADJUSTMENTS: Final = Operation(
     id="listAdjustments",
@@ -157,9 +157,7 @@ async def replay_adjustment(request: Request[Any, Any, Any]) -> Response[bytes]:
         found = await follower.replay(identifier)
     except NotReplayableError as problem:
         raise ProblemError(catalogue.NOT_REPLAYABLE, str(problem)) from None
-    if found is None:
-        raise ProblemError(catalogue.NOT_FOUND, "there is no such message")
-    return answer(adjustment_document(found))
+    return _shown(found)
 
 
 @post(
@@ -181,9 +179,7 @@ async def dismiss_adjustment(request: Request[Any, Any, Any]) -> Response[bytes]
         )
     except NotReplayableError as problem:
         raise ProblemError(catalogue.NOT_REPLAYABLE, str(problem)) from None
-    if found is None:
-        raise ProblemError(catalogue.NOT_FOUND, "there is no such message")
-    return answer(adjustment_document(found))
+    return _shown(found)
 
 
 @get(
@@ -196,9 +192,7 @@ async def get_adjustment(request: Request[Any, Any, Any]) -> Response[bytes]:
     follower = own_follower(request, service_of(request))
     found = await follower.delivery(path_guid(request, "adjustmentId"))
     read_query(request, {})
-    if found is None:
-        raise ProblemError(catalogue.NOT_FOUND, "there is no such message")
-    return answer(adjustment_document(found))
+    return _shown(found)
 
 
 @post(
@@ -218,3 +212,10 @@ async def replay_adjustments(request: Request[Any, Any, Any]) -> Response[bytes]
         states.total(), {state.value: number for state, number in states.items()}
     )
     return answer(document)
+
+
+def _shown(found: DeliveryRecord | None) -> Response[bytes]:
+    """A message as it stands; 404 where there is none of that id."""
+    if found is None:
+        raise ProblemError(catalogue.NOT_FOUND, "there is no such message")
+    return answer(adjustment_document(found))

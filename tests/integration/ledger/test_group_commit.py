@@ -170,7 +170,7 @@ async def test_more_than_the_queue_holds_are_told_to_come_again(desk: Desk) -> N
 
 
 async def test_what_waited_too_long_is_turned_away_unbooked(desk: Desk) -> None:
-    async with GroupCommit(desk.books, lanes=1, wait_seconds_max=0.2) as poster:
+    async with GroupCommit(desk.books, lanes=1, wait_milliseconds_max=200) as poster:
         async with blocked(desk, 1):
             under_way = asyncio.create_task(poster.post(desk.till.earn(member(1), 1)))
             await until(lambda: batches_of(desk) == [1])
@@ -324,7 +324,10 @@ async def test_a_database_in_trouble_is_said_to_all_at_once(
 
 
 async def test_who_is_locked_is_turned_away_and_the_rest_of_the_lane_goes_on(desk: Desk) -> None:
-    async with blocked(desk, 1), GroupCommit(desk.books, lanes=1, lock_seconds_max=0.2) as poster:
+    async with (
+        blocked(desk, 1),
+        GroupCommit(desk.books, lanes=1, lock_milliseconds_max=200) as poster,
+    ):
         asked = [poster.post(desk.till.earn(member(number), 10)) for number in range(1, 8)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
     assert isinstance(answers[0], BusyError)
@@ -354,7 +357,10 @@ async def test_what_may_be_booked_is_not_called_unbooked_for_a_lock_met_later(
 async def test_batches_of_their_own_that_wait_for_one_lock_leave_connections_to_others(
     desk: Desk,
 ) -> None:
-    async with blocked(desk, 1), GroupCommit(desk.books, lanes=1, lock_seconds_max=0.3) as poster:
+    async with (
+        blocked(desk, 1),
+        GroupCommit(desk.books, lanes=1, lock_milliseconds_max=300) as poster,
+    ):
         wants = [[desk.till.earn(member(1), 10), desk.till.earn(member(2), 10)] for _ in range(8)]
         waiting = asyncio.gather(
             *(poster.post_batch(one, atomic=True) for one in wants), return_exceptions=True
@@ -370,7 +376,10 @@ async def test_batches_of_their_own_that_wait_for_one_lock_leave_connections_to_
 
 
 async def test_who_waits_behind_a_lane_held_up_is_turned_away_in_time(desk: Desk) -> None:
-    async with blocked(desk, 1), GroupCommit(desk.books, lanes=1, wait_seconds_max=0.2) as poster:
+    async with (
+        blocked(desk, 1),
+        GroupCommit(desk.books, lanes=1, wait_milliseconds_max=200) as poster,
+    ):
         first = asyncio.create_task(poster.post(desk.till.earn(member(1), 10)))
         await until(lambda: bool(batches_of(desk)))
         with pytest.raises(BusyError):
