@@ -73,15 +73,20 @@ def _list(form: str) -> str:
     return f"coalesce('\"[' || {form} || ']\"', '[]')"
 
 
+_HOLDERS: Final = "select distinct holder_id from stretch"
+
 _OWNERS: Final = """
-    -- Whose the holders are; see ledger.reading. Index: contact_holder_id_idx,
-    -- contact_former_holder_id_idx.
-    select holder_id, coalesce(
-        (select contact_id from ledger.contact where former_holder_id = one.holder_id limit 1),
-        (select contact_id from ledger.contact
-         where holder_id = one.holder_id and former_holder_id is null limit 1)
-    ) as contact_id
-    from (select distinct holder_id from stretch) as one
+    -- Whose the holders are; see ledger.reading. Arrays, as each index is then gone through once.
+    -- Index: contact_holder_id_idx, contact_former_holder_id_idx.
+    select distinct on (holder_id) holder_id, contact_id
+    from (
+        select former_holder_id as holder_id, contact_id, 1 as rank from ledger.contact
+        where former_holder_id = any(array(select holder_id from holder))
+        union all
+        select holder_id, contact_id, 2 from ledger.contact
+        where holder_id = any(array(select holder_id from holder)) and former_holder_id is null
+    ) as one
+    order by holder_id, rank
 """
 
 BALANCES_LINES: Final = f"""
@@ -96,7 +101,7 @@ BALANCES_LINES: Final = f"""
     ), last as (
         select holder_id, definition_id from stretch
         order by holder_id desc, definition_id desc limit 1
-    ), owner as ({_OWNERS})
+    ), holder as ({_HOLDERS}), owner as ({_OWNERS})
     select count(*) as rows, coalesce(bool_or(next_due_at <= $5), false) as is_due,
            (select holder_id from last) as last_holder,
            (select definition_id from last) as last_definition,
@@ -109,7 +114,7 @@ BALANCES_LINES: Final = f"""
         _amount("(available + pending + held - debt)", "scale"),
     )
 }, '' order by holder_id, definition_id) as lines
-    from stretch join owner using (holder_id)
+    from stretch left join owner using (holder_id)
     join ledger.definition on definition.id = stretch.definition_id
 """
 
@@ -131,13 +136,15 @@ _PARTS: Final = f"""
     group by allocation.holder_id, allocation.number, allocation.line
 """
 
+_BESIDES: Final = f"""
+    with stretch as materialized ({_STRETCH}), last as ({_LAST}), holder as ({_HOLDERS}),
+    owner as ({_OWNERS}), part as ({_PARTS})
+"""
+
 TRANSACTIONS_LINES: Final = f"""
     -- The next transactions, of all holders, as lines. Index: transaction_pk, transfer_pk,
     -- allocation_pk, lot_pk, term_pk.
-    with stretch as materialized ({_STRETCH}), last as ({_LAST}), owner as ({_OWNERS}), part as ({
-    _PARTS
-}),
-    moved as (
+    {_BESIDES}, moved as (
         select holder_id, number, string_agg({
     _object(
         line="transfer.line::text",
@@ -165,7 +172,7 @@ TRANSACTIONS_LINES: Final = f"""
         originLot="origin_lot::text",
     )
 }, ',' order by lot) as form
-        from owner join ledger.lot using (holder_id)
+        from holder join ledger.lot using (holder_id)
         join ledger.definition on definition.id = lot.definition_id
         group by holder_id, lot.number
     ), changed as (
@@ -177,7 +184,7 @@ TRANSACTIONS_LINES: Final = f"""
         validTo=_json_text(_instant("valid_to")),
     )
 }, ',' order by lot) as form
-        from owner join ledger.term using (holder_id)
+        from holder join ledger.term using (holder_id)
         group by holder_id, term.number
     )
     select count(*) as rows,
@@ -213,7 +220,7 @@ TRANSACTIONS_LINES: Final = f"""
         "encode(hash, 'hex')",
     )
 }, '' order by holder_id, number) as lines
-    from stretch join owner using (holder_id)
+    from stretch left join owner using (holder_id)
     join ledger.definition on definition.id = stretch.definition_id
     left join moved using (holder_id, number)
     left join issued using (holder_id, number)
@@ -223,9 +230,7 @@ TRANSACTIONS_LINES: Final = f"""
 TRANSFERS_LINES: Final = f"""
     -- The transfers of the next transactions, of all holders, as lines. Index: transaction_pk,
     -- transfer_pk, allocation_pk.
-    with stretch as materialized ({_STRETCH}), last as ({_LAST}), owner as ({_OWNERS}), part as ({
-    _PARTS
-})
+    {_BESIDES}
     select count(transfer.line) as rows,
            (select holder_id from last) as last_holder, (select number from last) as last_number,
            string_agg(case when transfer.line is not null then {
@@ -245,7 +250,7 @@ TRANSFERS_LINES: Final = f"""
         _list("part.form"),
     )
 } end, '' order by holder_id, number, transfer.line) as lines
-    from stretch join owner using (holder_id)
+    from stretch left join owner using (holder_id)
     join ledger.definition on definition.id = stretch.definition_id
     left join ledger.transfer using (holder_id, number)
     left join part using (holder_id, number, line)

@@ -16,6 +16,7 @@ from api.exporting.lines import LINES
 from ledger.amounts import Points
 from ledger.asof import as_of
 from ledger.chain import text_hash
+from ledger.contacts import erase_contact, merge_contacts
 from ledger.policies import Policy, Span, Validity
 from ledger.postgres import Database
 from ledger.requests import Hold
@@ -193,6 +194,13 @@ async def test_lines_that_the_database_writes_are_the_same_to_the_byte(
         await live(desk, random.Random(seed))
         told = 'Two "coffees", black'
         await desk.book(desk.till.earn(member(1), 100, key="a,b", description=told))
+        # Of merged and erased people there are still lines; an erased one's name nobody.
+        left, stayed, erased = (member(number) for number in (2, 3, 4))
+        await desk.book(*[desk.till.earn(one, 10) for one in (left, stayed, erased)])
+        await merge_contacts(
+            desk.books, desk.tenant, left, stayed, idempotency_key="merge 1", fingerprint=b"merge"
+        )
+        await erase_contact(desk.books, desk.tenant, erased)
         # The first time with something due on some accounts, then with nothing due on any.
         for _ in range(2):
             async with desk.pool.acquire() as connection:
@@ -207,5 +215,7 @@ async def test_lines_that_the_database_writes_are_the_same_to_the_byte(
                 written = [(writer.rows(one), len(one)) async for one in DATASETS[name].rows(asked)]
                 lines = [one async for one in LINES[name](asked)]
             assert b"".join(text for text, _ in lines) == b"".join(text for text, _ in written)
+            assert str(stayed).encode() in lines[0][0]
+            assert str(erased).encode() not in b"".join(text for text, _ in lines)
             assert sum(count for _, count in lines) == sum(count for _, count in written) > 0
             await desk.sweep()
