@@ -48,12 +48,12 @@ async def measure(ground: Ground) -> list[Result]:
                 for number in range(ground.rounds + 1):
                     before = await Processor.now(books.pool)
                     started = perf_counter()
-                    report = await follower.compare()
+                    async with memory.watched():
+                        report = await follower.compare()
                     seconds = perf_counter() - started
                     processor = (await Processor.now(books.pool)).since(before)
                     if report.agreed != accounts or report.trouble:
                         raise RuntimeError(f"not everything agreed: {report}")
-                    memory.look()
                     began = process_time()
                     alone = await _alone(engage, accounts)
                     bare = process_time() - began

@@ -78,8 +78,8 @@ async def _measure(
         path = Path(folder) / f"{name}.csv"
         for number in range(ground.rounds + 1):
             before = await Processor.now(pool)
-            async with pool.acquire() as connection:
-                seconds = await _export(connection, catalogue, name, path, memory)
+            async with pool.acquire() as connection, memory.watched():
+                seconds = await _export(connection, catalogue, name, path)
             processor = (await Processor.now(pool)).since(before)
             async with pool.acquire() as connection:
                 started = perf_counter()
@@ -105,14 +105,11 @@ async def _measure(
     )
 
 
-async def _export(
-    connection: Connection, catalogue: Catalogue, name: str, path: Path, memory: Memory
-) -> float:
+async def _export(connection: Connection, catalogue: Catalogue, name: str, path: Path) -> float:
     tenant = catalogue.tenants[TENANT]
     asked = Asked(connection, catalogue, tenant.id, tuple(catalogue.definitions_of(tenant.id)))
     started = perf_counter()
     with path.open("wb") as file:  # as the command does
         async for piece, _ in written(name, asked, Format.CSV):
             file.write(piece)
-            memory.look()
     return perf_counter() - started

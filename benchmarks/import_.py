@@ -45,7 +45,8 @@ async def measure(ground: Ground) -> list[Result]:
                     began_at = await books.pool.fetchval("select clock_timestamp()")
                     before = await Processor.now(books.pool)
                     started = perf_counter()
-                    booked = await _import(books, path, memory)
+                    async with memory.watched():
+                        booked = await _import(books, path)
                     seconds = perf_counter() - started
                     processor = (await Processor.now(books.pool)).since(before)
                     staged = await stage(ours, control, began_at)
@@ -87,9 +88,9 @@ def _write(path: Path, contacts: int, rows: int, seed: int) -> None:
             file.write(f"earn,r-{seed}-{number},{of},{DEFINITION},{amount},Purchase {number:06}\n")
 
 
-async def _import(books: Books, path: Path, memory: Memory) -> int:
+async def _import(books: Books, path: Path) -> int:
     tenant = books.catalogue.tenants[TENANT].id
-    work = Import(books, tenant, path.stem, post=True, progress=lambda *_: memory.look())
+    work = Import(books, tenant, path.stem, post=True, progress=lambda *_: None)
     with open_source(path, None) as source:
         tally = await work.run(source, Rejects(None, source))
     if tally.booked != tally.read:

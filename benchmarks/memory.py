@@ -1,9 +1,15 @@
 """Whether memory stays as it is while more and more goes through."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-_KIB_A_MIB = 1024
+_KIB_A_MIB: Final = 1024
+
+LOOK_SECONDS: Final = 0.05
 
 
 def resident_mib() -> int:
@@ -16,18 +22,40 @@ def resident_mib() -> int:
 
 @dataclass(slots=True)
 class Memory:
-    """Looks at memory now and then; what was had after the first tenth of the work is the base."""
+    """Looks at memory while work is done; what was had after its first tenth is the base.
 
-    looks: list[int] = field(default_factory=list)
+    What lies between two pieces of work (a control, say) is nobody's business.
+    """
 
-    def look(self) -> None:
-        """Once more."""
-        self.looks.append(resident_mib())
+    looks: list[list[int]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Look all the time that a piece of work takes."""
+        looks = [resident_mib()]
+        self.looks.append(looks)
+
+        async def look() -> None:
+            while True:
+                await asyncio.sleep(LOOK_SECONDS)
+                looks.append(resident_mib())
+
+        watching = asyncio.create_task(look())
+        try:
+            yield
+        finally:
+            looks.append(resident_mib())
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
 
     @property
     def note(self) -> str:
-        """What came of it."""
+        """What came of it, of the piece of work that took most."""
         if not self.looks:
             return "memory was not looked at"
-        base = self.looks[len(self.looks) // 10]
-        return f"memory {base} MiB, at most {max(self.looks) - base} MiB more to the end"
+        base, most = max(
+            ((one[len(one) // 10], max(one)) for one in self.looks),
+            key=lambda two: two[1] - two[0],
+        )
+        return f"memory {base} MiB, at most {most - base} MiB more to the end"

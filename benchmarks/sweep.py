@@ -13,7 +13,8 @@ from benchmarks.memory import Memory
 from benchmarks.processor import Processor
 from benchmarks.replaying import replay, require_same, stage
 from benchmarks.result import Result, Rounds
-from ledger.posting import BATCH_MAX, Books
+from ledger.posting import Books
+from ledger.sweeping import SHARES
 
 GOAL: Final = 0.50
 
@@ -31,7 +32,7 @@ async def measure(ground: Ground) -> list[Result]:
     template = await filled(ground, accounts * (ground.rounds + 1), EACH)
     now = datetime.now(UTC) + timedelta(days=365 * YEARS_AHEAD)
     async with ground.database(template) as ours, ground.database(template) as control:
-        async with open_books(ours, connections=2) as declared:
+        async with open_books(ours, connections=SHARES + 1) as declared:
             books = Books(declared.pool, declared.catalogue, clock=lambda: now)
             for number in range(ground.rounds + 1):
                 now += timedelta(seconds=1)
@@ -58,7 +59,7 @@ async def measure(ground: Ground) -> list[Result]:
             "accounts/s",
             bound=GOAL,
             keys=f"{EACH} lots each, which lapse on one day or on several",
-            load="one sweep after the other",
+            load=f"{SHARES} shares at a time, the control two",
             notes=(
                 memory.note,
                 (
@@ -71,7 +72,7 @@ async def measure(ground: Ground) -> list[Result]:
 
 
 async def _sweep(books: Books, accounts: int, memory: Memory) -> None:
-    swept = 0
-    while swept < accounts:
-        swept += await books.sweep(min(BATCH_MAX, accounts - swept))
-        memory.look()
+    async with memory.watched():
+        swept = await books.sweep(accounts)
+    if swept < accounts:
+        raise RuntimeError(f"{swept} of {accounts} accounts were swept")

@@ -51,7 +51,8 @@ async def measure(ground: Ground) -> list[Result]:
             await copy_out(connection)
         for _ in range(ground.rounds):
             before = await Processor.now(pool)
-            seconds = await _verify(pool, catalogue, memory)
+            async with memory.watched():
+                seconds = await _verify(pool, catalogue)
             used.append((await Processor.now(pool)).since(before))
             async with pool.acquire() as connection:
                 seconds_copying = await copy_out(connection)
@@ -76,10 +77,10 @@ async def measure(ground: Ground) -> list[Result]:
     ]
 
 
-async def _verify(pool: Pool, catalogue: Catalogue, memory: Memory) -> float:
+async def _verify(pool: Pool, catalogue: Catalogue) -> float:
     started = perf_counter()
     async with pool.acquire() as one, pool.acquire() as other:
-        looking = check_holders(one, beside=[other], progress=lambda *_: memory.look())
+        looking = check_holders(one, beside=[other])
         findings = [finding async for finding in looking]
         findings += await check_whole(one, catalogue)
     seconds = perf_counter() - started

@@ -9,6 +9,7 @@ statements than the lock, so that they are seen as the last holder of the lock l
 import os
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -66,10 +67,16 @@ LOAD_KEYS = """
     left join ledger.holder on holder.id = idempotency.holder_id
 """
 
-LOAD_LOTS = """
+LOT: Final = (
+    "lot.holder_id, lot.lot, lot.definition_id, lot.number, lot.issued, lot.remaining, lot.lapsed, "
+    "lot.active, lot.effective_at, lot.valid_from, lot.valid_to, lot.term"
+)
+"""Whose a lot is, and then what a `LotState` is made of, in its order."""
+
+LOAD_LOTS = f"""
     -- Lots with points remaining, and those that a debit as early as asked may still reach.
     -- Index: lot_pk.
-    select lot.*
+    select {LOT}
     from unnest((select $1::uuid[]), (select $2::smallint[]), (select $3::timestamptz[]))
         as asked (holder_id, definition_id, late)
     join ledger.lot using (holder_id, definition_id)
@@ -77,9 +84,10 @@ LOAD_LOTS = """
        or (asked.late is not null and (lot.valid_to is null or lot.valid_to > asked.late))
 """
 
-LOAD_LOTS_NUMBERED = """
+LOAD_LOTS_NUMBERED = f"""
     -- Lots by their numbers, whatever remains of them. Index: lot_pk.
-    select lot.* from unnest((select $1::uuid[]), (select $2::integer[])) as asked (holder_id, lot)
+    select {LOT}
+    from unnest((select $1::uuid[]), (select $2::integer[])) as asked (holder_id, lot)
     join ledger.lot using (holder_id, lot)
 """
 
@@ -269,14 +277,17 @@ async def take_in(
     reach: Reach,
     rows: Iterable[asyncpg.Record],
 ) -> None:
-    """Put lots that are not there yet into their accounts, with their movements where late."""
+    """Put lots that are not there yet into their accounts, with their movements where late.
+
+    The rows have the columns of `LOT`.
+    """
     late: list[tuple[HolderId, LotState]] = []
-    for row in rows:
-        holder = HolderId(row["holder_id"])
-        account = holders[holder].account(DefinitionId(row["definition_id"]))
-        if row["lot"] not in account.lots:
-            lot = account.lots[row["lot"]] = lot_from(row)
-            if reach.get((holder, account.definition)) is not None:
+    for holder, *columns in rows:
+        lot = LotState(*columns)
+        account = holders[holder].account(lot.definition)
+        if lot.lot not in account.lots:
+            account.lots[lot.lot] = lot
+            if reach.get((holder, lot.definition)) is not None:
                 late.append((holder, lot))
     await load_movements(connection, late)
 

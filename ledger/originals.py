@@ -18,14 +18,14 @@ from ledger.entries import Known
 from ledger.facts import Allocation
 from ledger.identity import DefinitionId, HolderId, key_hash
 from ledger.kinds import Kind
-from ledger.loading import LOAD_LOTS_NUMBERED, Reach, load_numbered, lot_from, take_in
+from ledger.loading import LOAD_LOTS_NUMBERED, LOT, Reach, load_numbered, lot_from, take_in
 from ledger.requests import Request, refers_to
 from ledger.rules.context import Original
 from ledger.state import HolderState
 
-LOAD_LOTS_OF = """
+LOAD_LOTS_OF = f"""
     -- The lots that these transactions issued. Index: lot_pk.
-    select lot.*
+    select {LOT}
     from unnest((select $1::uuid[]), (select $2::bigint[])) as asked (holder_id, number)
     join ledger.lot using (holder_id, number)
 """

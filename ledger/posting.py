@@ -5,7 +5,6 @@ database transaction. Everything that moves points, one purchase or an import of
 sweep of what has fallen due included, passes through here.
 """
 
-import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -31,7 +30,7 @@ from ledger.periods import PeriodError, close_until, own_period, share_periods
 from ledger.requests import Move, Request, needs_lots
 from ledger.state import AccountState, HolderState
 from ledger.storing import ContactRacedError, KeyRacedError, store
-from ledger.sweeping import due_accounts, lock_due_holders, shares_of
+from ledger.sweeping import Account, Sweep, due_accounts, lock_due_holders
 from ledger.tenants import Catalogue
 
 BATCH_MAX: Final = 1000
@@ -121,21 +120,17 @@ class Books:
         Of all definitions, unless it says which. An account that can't be booked (its rows were
         tampered with, say) is logged and passed over; it never keeps others from being swept.
         """
-        clock = self._clock() if self._clock else None
         wanted = list(self.catalogue.definitions if definitions is None else definitions)
-        async with self.pool.acquire() as connection:
-            accounts = await due_accounts(connection, limit, clock, wanted)
-        # While the database stores one share, the next is decided.
-        shares = [self._sweep_share(share) for share in shares_of(accounts)]
-        swept = await asyncio.gather(*shares, return_exceptions=True)
-        for outcome in swept:
-            if isinstance(outcome, BaseException):
-                raise outcome
-        return sum(one for one in swept if isinstance(one, int))
 
-    async def _sweep_share(self, accounts: Sequence[tuple[HolderId, DefinitionId]]) -> int:
-        async with self.pool.acquire() as connection:
-            return await self._sweep(connection, accounts)
+        async def find(count: int) -> Sequence[Account]:
+            async with self.pool.acquire() as connection:
+                return await due_accounts(connection, count, self.own_time(), wanted)
+
+        async def sweep(share: Sequence[Account]) -> int:
+            async with self.pool.acquire() as connection:
+                return await self._sweep(connection, share)
+
+        return await Sweep(find, sweep).run(limit)
 
     async def close_period(self, tenant: TenantId, boundary: datetime) -> None:
         """Close a tenant's books up to a boundary, everything due by then booked.
@@ -162,9 +157,7 @@ class Books:
             accounts = await due_accounts(connection, BATCH_MAX, clock, definitions)
             swept = bool(await self._sweep(connection, accounts))
 
-    async def _sweep(
-        self, connection: Connection, accounts: Sequence[tuple[HolderId, DefinitionId]]
-    ) -> int:
+    async def _sweep(self, connection: Connection, accounts: Sequence[Account]) -> int:
         """Sweep accounts together; where that fails, by halves, down to the one to blame."""
         if not accounts:
             return 0
@@ -227,9 +220,7 @@ class Books:
         await self._store(connection, book, by_id)
         return outcomes
 
-    async def _sweep_once(
-        self, connection: Connection, accounts: Sequence[tuple[HolderId, DefinitionId]]
-    ) -> int:
+    async def _sweep_once(self, connection: Connection, accounts: Sequence[Account]) -> int:
         tenants = {self.catalogue.definitions[one].tenant for _, one in accounts}
         await share_periods(connection, tenants)
         holders, now = await lock_due_holders(connection, [holder for holder, _ in accounts])

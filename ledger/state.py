@@ -32,6 +32,7 @@ class LotState(msgspec.Struct, gc=False):
         active: Whether its remaining stands in available (else in pending).
         movements: Every change of `remaining` by effective time, expiry apart, where it was
             loaded: needed only to judge debits that come late.
+        changed, amended: Whether it is other than stored; whether its validity is, too.
     """
 
     lot: int
@@ -47,6 +48,7 @@ class LotState(msgspec.Struct, gc=False):
     term: int = 0
     movements: list[tuple[datetime, int]] | None = None
     changed: bool = False
+    amended: bool = False
     is_new: bool = False
 
 
@@ -131,7 +133,7 @@ class AccountState(msgspec.Struct, gc=False):
         lot.term = term.term
         lot.valid_from = term.valid_from
         lot.valid_to = term.valid_to
-        lot.changed = True
+        lot.changed = lot.amended = True
         self.expect(lot.valid_to if lot.active else lot.valid_from)
 
     def place(self, hold: HoldState) -> None:

@@ -6,7 +6,8 @@ accounts and lots are set to the state the book left them in, which their lock m
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from ledger import tables
 from ledger.connection import Connection
@@ -17,6 +18,8 @@ from ledger.kinds import LedgerAccount
 from ledger.outbox import OutboxRow
 from ledger.state import HolderState, LotState
 from ledger.writing import Rows, claims, inserts, updates, write
+
+_HOUR: Final = timedelta(hours=1)
 
 
 class ContactRacedError(Exception):
@@ -66,8 +69,15 @@ LOTS = inserts(
 LOTS_CHANGED = updates(
     tables.lot,
     "holder_id lot",
-    "remaining lapsed active valid_from valid_to term",
+    "remaining lapsed active",
     note="Index: lot_pk; no indexed column changes.",
+)
+
+LOTS_AMENDED = updates(
+    tables.lot,
+    "holder_id lot",
+    "remaining lapsed active valid_from valid_to term",
+    note="Their validity, too. Index: lot_pk; no indexed column changes.",
 )
 
 ACCOUNTS = inserts(
@@ -126,7 +136,8 @@ async def store(
     """
     await _open_contacts(connection, holders)
     transfers, allocations = _transfer_rows(entries)
-    issued, changed = _lot_rows(entries, holders)
+    issued = _issued_rows(entries, holders)
+    changed, amended = _changed_rows(holders)
     placed, ended = _hold_rows(holders)
     opened, standing = _account_rows(holders)
     await write(
@@ -137,6 +148,7 @@ async def store(
             (ALLOCATIONS, allocations),
             (LOTS, issued),
             (LOTS_CHANGED, changed),
+            (LOTS_AMENDED, amended),
             (TERMS, _term_rows(entries)),
             (HOLDS, placed),
             (HOLDS_ENDED, ended),
@@ -192,25 +204,32 @@ def _transfer_rows(entries: Sequence[Entry]) -> tuple[Rows, Rows]:
     return transfers, allocations
 
 
-def _lot_rows(
-    entries: Sequence[Entry], holders: Mapping[HolderId, HolderState]
-) -> tuple[Rows, Rows]:
-    """Lots that were issued, and older ones that changed."""
+def _issued_rows(entries: Sequence[Entry], holders: Mapping[HolderId, HolderState]) -> Rows:
+    """Lots that were issued."""
     issued = []
     for entry in entries:
         told = entry.transaction
         for issue in told.lots:
             lot = holders[told.holder].accounts[told.definition].lots[issue.lot]
             issued.append(_new_lot(told.holder, told.number, issue, lot))
-    changed = [
-        (holder.id, lot.lot, lot.remaining, lot.lapsed, lot.active, lot.valid_from, lot.valid_to,
-         lot.term)
-        for holder in holders.values()
-        for account in holder.accounts.values()
-        for lot in account.lots.values()
-        if lot.changed and not lot.is_new
-    ]  # fmt: skip
-    return issued, changed
+    return issued
+
+
+def _changed_rows(holders: Mapping[HolderId, HolderState]) -> tuple[Rows, Rows]:
+    """Older lots that changed; those whose validity did apart, so that each is written once."""
+    changed: list[tuple[object, ...]] = []
+    amended: list[tuple[object, ...]] = []
+    for holder in holders.values():
+        for account in holder.accounts.values():
+            for lot in account.lots.values():
+                if not lot.changed or lot.is_new:
+                    continue
+                row = (holder.id, lot.lot, lot.remaining, lot.lapsed, lot.active)
+                if lot.amended:
+                    amended.append((*row, lot.valid_from, lot.valid_to, lot.term))
+                else:
+                    changed.append(row)
+    return changed, amended
 
 
 def _new_lot(holder: HolderId, number: int, issue: LotIssue, lot: LotState) -> tuple[object, ...]:
@@ -282,13 +301,13 @@ RollupPlace = tuple[DefinitionId, LedgerAccount, datetime, datetime]
 
 def rollups(entries: Iterable[Entry]) -> dict[RollupPlace, int]:
     """What a batch adds to each ledger account, by hour of effect and hour of record."""
-    hours = _Hours()
+    recorded_in, effective_in = _Hours(), _Hours()
     moved: dict[tuple[DefinitionId, LedgerAccount, LedgerAccount, datetime, datetime], int] = {}
     for entry in entries:
         told = entry.transaction
-        recorded_hour = hours.of(told.recorded_at)
+        recorded_hour = recorded_in.of(told.recorded_at)
         for _, debit, credit, amount, effective_at, _ in told.transfers:
-            effective_hour = hours.of(effective_at)
+            effective_hour = effective_in.of(effective_at)
             move = (told.definition, debit, credit, effective_hour, recorded_hour)
             moved[move] = moved.get(move, 0) + amount
     totals: defaultdict[RollupPlace, int] = defaultdict(int)
@@ -299,13 +318,13 @@ def rollups(entries: Iterable[Entry]) -> dict[RollupPlace, int]:
 
 
 class _Hours:
-    """The beginnings of hours; most instants of a batch are one and the same object."""
+    """The beginnings of hours; most instants of a batch lie in one and the same."""
 
     def __init__(self) -> None:
-        self._moment: datetime | None = None
-        self._hour: datetime | None = None
+        self._hour = self._next = datetime.min.replace(tzinfo=UTC)
 
     def of(self, moment: datetime) -> datetime:
-        if self._hour is None or moment is not self._moment:
-            self._moment, self._hour = moment, moment.replace(minute=0, second=0, microsecond=0)
+        if not self._hour <= moment < self._next:
+            self._hour = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+            self._next = self._hour + _HOUR
         return self._hour

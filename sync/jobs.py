@@ -14,13 +14,14 @@ from typing import Final
 import msgspec
 
 from ledger.contacts import Eraser
-from ledger.posting import BATCH_MAX, Books
+from ledger.posting import Books
 from ledger.roll_ups import roll_up_when_worth_it
 from ledger.tenants import TenantRecord
 from sync.engage import Follower
 from sync.work import Outcome, Work
 
-SWEEP_BATCHES_MAX: Final = 10_000
+SWEPT_MAX: Final = 10_000_000
+"""Accounts of one run; what is left is due in the next."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,13 +48,7 @@ class JobKind(StrEnum):
 async def sweep(books: Books, tenant: TenantRecord) -> int:
     """Book everything of a tenant that has fallen due; answers on how many accounts it was."""
     definitions = [one.id for one in books.catalogue.definitions_of(tenant.id)]
-    swept = 0
-    for _ in range(SWEEP_BATCHES_MAX):
-        accounts = await books.sweep(BATCH_MAX, definitions)
-        swept += accounts
-        if accounts < BATCH_MAX:
-            break
-    return swept
+    return await books.sweep(SWEPT_MAX, definitions)
 
 
 async def _say_stuck(follower: Follower) -> None:
