@@ -82,7 +82,7 @@ async def _verify(pool: Pool, catalogue: Catalogue) -> float:
     async with pool.acquire() as one, pool.acquire() as other:
         looking = check_holders(one, beside=[other])
         findings = [finding async for finding in looking]
-        findings += await check_whole(one, catalogue)
+        findings += await check_whole(one, catalogue, beside=[other])
     seconds = perf_counter() - started
     if any(not finding.is_warning for finding in findings):
         raise WrongBooksError(str(findings[:3]))

@@ -6,7 +6,10 @@ the database here, in a few set-based statements. The numbers of the rules are t
 `docs/books.md`.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from uuid import UUID
 
 from ledger import kinds
 from ledger.auditing import Finding
@@ -18,6 +21,8 @@ from ledger.tenants import Catalogue
 from ledger.trial_balance import trial_balance
 
 __all__ = ["FACTS", "FINDINGS_MAX", "Finding", "check", "check_holders", "check_whole"]
+
+Check = Callable[[Connection], Awaitable[list[Finding]]]
 
 FINDINGS_MAX = 1_000
 """After so many findings a check stops: the books are wrong, a longer list helps nobody."""
@@ -35,18 +40,22 @@ FACTS = (
 
 KEYS_ASTRAY = """
     -- Keys that point to no transaction, or to one booked under another (where its key was not
-    -- erased). Materialized, so that the limit does not make one search of each key.
+    -- erased), of holders from one id to another. Materialized, so that the limit does not make one
+    -- search of each key.
     with astray as materialized (
         select idempotency.holder_id, idempotency.number, transaction.id is null as is_lost
         from ledger.idempotency
-        left join ledger.transaction using (holder_id, number)
+        left join (
+            select * from ledger.transaction where holder_id between $1 and $2
+        ) as transaction using (holder_id, number)
         left join ledger.holder on holder.id = idempotency.holder_id
-        where transaction.id is null
-           or transaction.idempotency_key is not null and idempotency.key_hash <> encode(
-                substring(sha256(
-                    convert_to(holder.tenant_id::text, 'UTF8') || '\\x00'::bytea
-                    || convert_to(transaction.idempotency_key, 'UTF8')
-                ) for 16), 'hex')::uuid
+        where idempotency.holder_id between $1 and $2
+          and (transaction.id is null
+              or transaction.idempotency_key is not null and idempotency.key_hash <> encode(
+                  substring(sha256(
+                      convert_to(holder.tenant_id::text, 'UTF8') || '\\x00'::bytea
+                      || convert_to(transaction.idempotency_key, 'UTF8')
+                  ) for 16), 'hex')::uuid)
     )
     select * from astray limit 100
 """
@@ -141,28 +150,58 @@ async def check(
     return findings + await check_whole(connection, catalogue)
 
 
-async def check_whole(connection: Connection, catalogue: Catalogue) -> list[Finding]:
-    """Check what spans holders: both sides of the books, the roll-ups, the keys, the guards."""
-    findings: list[Finding] = []
-    for record in catalogue.tenants.values():
-        trial = await trial_balance(connection, catalogue, record.id)
-        findings += [
-            Finding(
-                1,
-                f"tenant {record.name}, "
-                f"definition {catalogue.definitions[one.definition].engage_id}",
-                f"holders have {one.holders_side}, the program says {one.program_side}",
-            )
-            for one in trial.definitions
-            if one.difference
-        ]
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        findings += await _check_rollups(connection)
-        findings += await _check_days(connection)
-        findings += await _check_holders_lost(connection)
-        findings += await _check_keys(connection)
-        findings += await _check_guards(connection)
-    return findings
+async def check_whole(
+    connection: Connection, catalogue: Catalogue, *, beside: Sequence[Connection] = ()
+) -> list[Finding]:
+    """Check what spans holders: both sides of the books, the roll-ups, the keys, the guards.
+
+    `beside` are more connections of one's own, to check several things at the same time; each is
+    checked in one snapshot. Not to be called inside a transaction.
+    """
+    connections = [connection, *beside]
+    checks: list[Check] = [
+        partial(_check_sides, catalogue=catalogue),
+        _check_rollups,
+        _check_days,
+        _check_holders_lost,
+        *(partial(_check_keys, first=first, last=last) for first, last in _shares(connections)),
+        _check_key_counts,
+        _check_guards,
+    ]
+    waiting = iter(enumerate(checks))
+    found: dict[int, list[Finding]] = {}
+
+    async def work(own: Connection) -> None:
+        for place, check in waiting:
+            async with own.transaction(isolation="repeatable_read", readonly=True):
+                found[place] = await check(own)
+
+    ended = await asyncio.gather(*map(work, connections), return_exceptions=True)
+    for problem in ended:
+        if problem is not None:
+            raise problem
+    return [finding for place in sorted(found) for finding in found[place]]
+
+
+def _shares(connections: Sequence[Connection]) -> Iterator[tuple[UUID, UUID]]:
+    """All ids, in as many parts as there are connections."""
+    size = 2**128 // len(connections)
+    for share in range(len(connections)):
+        is_last = share == len(connections) - 1
+        yield UUID(int=share * size), UUID(int=2**128 - 1 if is_last else (share + 1) * size - 1)
+
+
+async def _check_sides(connection: Connection, catalogue: Catalogue) -> list[Finding]:
+    return [
+        Finding(
+            1,
+            f"tenant {record.name}, definition {catalogue.definitions[one.definition].engage_id}",
+            f"holders have {one.holders_side}, the program says {one.program_side}",
+        )
+        for record in catalogue.tenants.values()
+        for one in (await trial_balance(connection, catalogue, record.id)).definitions
+        if one.difference
+    ]
 
 
 async def _check_rollups(connection: Connection) -> list[Finding]:
@@ -229,8 +268,10 @@ async def _check_holders_lost(connection: Connection) -> list[Finding]:
     ]
 
 
-async def _check_keys(connection: Connection) -> list[Finding]:
-    findings = [
+async def _check_keys(connection: Connection, first: UUID, last: UUID) -> list[Finding]:
+    # One search of each key would take as long as all else together.
+    await connection.execute("set local enable_nestloop = off")
+    return [
         Finding(
             5,
             f"holder {row['holder_id']}, transaction {row['number']}",
@@ -238,18 +279,21 @@ async def _check_keys(connection: Connection) -> list[Finding]:
             if row["is_lost"]
             else "was booked under another idempotency key than the one that points to it",
         )
-        for row in await connection.fetch(KEYS_ASTRAY)
+        for row in await connection.fetch(KEYS_ASTRAY, first, last)
     ]
+
+
+async def _check_key_counts(connection: Connection) -> list[Finding]:
     counts = await connection.fetchrow(KEYED_AND_KEPT)
-    if counts is not None and counts["kept"] != counts["keyed"]:
-        findings.append(
-            Finding(
-                5,
-                "idempotency",
-                f"{counts['kept']} keys are kept for {counts['keyed']} keyed transactions",
-            )
+    if counts is None or counts["kept"] == counts["keyed"]:
+        return []
+    return [
+        Finding(
+            5,
+            "idempotency",
+            f"{counts['kept']} keys are kept for {counts['keyed']} keyed transactions",
         )
-    return findings
+    ]
 
 
 async def _check_guards(connection: Connection) -> list[Finding]:

@@ -153,7 +153,9 @@ async def _verify(configuration: Configuration, wishes: Wishes) -> Verified:
         await _audit(books, wishes, None if begin is None else HolderId(begin), verified)
         is_end = verified.stopped_at is None and not verified.is_full
         if is_end:
-            verified.findings += await check_whole(books.connection, books.catalogue)
+            verified.findings += await check_whole(
+                books.connection, books.catalogue, beside=books.beside
+            )
             if wishes.resume is not None:
                 _keep(wishes.resume, Place(None, datetime.now(UTC), place.rounds + 1))
         if wishes.seal is not None:

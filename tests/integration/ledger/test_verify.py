@@ -278,6 +278,22 @@ async def test_a_role_that_could_remove_facts_is_warned_of(desk: Desk) -> None:
     assert len(found) == len(invariants.FACTS)
 
 
+async def test_several_connections_find_what_one_finds(kept: Desk, superuser: Connection) -> None:
+    one = await kept.holder_of(ONE)
+    for tampering in (
+        f"update idempotency set number = 5 {SPENT}",
+        f"update idempotency set key_hash = gen_random_uuid() {SEVENTH.replace('7', '1')}",
+        FORGED.format(account=11, amount=1),
+    ):
+        await superuser.execute(of(one, tampering))
+    pool = kept.pool
+    async with pool.acquire() as first, pool.acquire() as second, pool.acquire() as third:
+        alone = await invariants.check_whole(first, kept.catalogue)
+        together = await invariants.check_whole(first, kept.catalogue, beside=[second, third])
+    assert sorted(map(str, together)) == sorted(map(str, alone))
+    assert {finding.rule for finding in alone} == {1, 5}
+
+
 async def test_erased_texts_and_salt_leave_books_that_are_right(kept: Desk) -> None:
     service = await connect(kept.database.dsn_service)
     one = await kept.holder_of(ONE)
