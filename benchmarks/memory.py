@@ -24,7 +24,7 @@ def resident_mib() -> int:
 class Memory:
     """Looks at memory while work is done; what was had after its first tenth is the base.
 
-    What lies between two pieces of work (a control, say) is nobody's business.
+    What lies between two pieces of work (a control, say) counts only from the first to the last.
     """
 
     looks: list[list[int]] = field(default_factory=list)
@@ -58,4 +58,8 @@ class Memory:
             ((one[len(one) // 10], max(one)) for one in self.looks),
             key=lambda two: two[1] - two[0],
         )
-        return f"memory {base} MiB, at most {most - base} MiB more to the end"
+        grown = self.looks[-1][-1] - self.looks[0][-1]
+        return (
+            f"memory {base} MiB, at most {most - base} MiB more to the end of a round; "
+            f"{grown:+} MiB from the first round to the last, the controls' included"
+        )

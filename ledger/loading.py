@@ -67,10 +67,12 @@ LOAD_KEYS = """
     left join ledger.holder on holder.id = idempotency.holder_id
 """
 
-LOT: Final = (
-    "lot.holder_id, lot.lot, lot.definition_id, lot.number, lot.issued, lot.remaining, lot.lapsed, "
-    "lot.active, lot.effective_at, lot.valid_from, lot.valid_to, lot.term"
-)
+_LOT: Final = (
+    "holder_id", "lot", "definition_id", "number", "issued", "remaining", "lapsed", "active",
+    "effective_at", "valid_from", "valid_to", "term",
+)  # fmt: skip
+
+LOT: Final = ", ".join(f"lot.{column}" for column in _LOT)
 """Whose a lot is, and then what a `LotState` is made of, in its order."""
 
 LOAD_LOTS = f"""
@@ -279,11 +281,11 @@ async def take_in(
 ) -> None:
     """Put lots that are not there yet into their accounts, with their movements where late.
 
-    The rows have the columns of `LOT`.
+    The rows begin with the columns of `LOT`.
     """
     late: list[tuple[HolderId, LotState]] = []
-    for holder, *columns in rows:
-        lot = LotState(*columns)
+    for row in rows:
+        holder, lot = row[0], LotState(*row[1 : len(_LOT)])
         account = holders[holder].account(lot.definition)
         if lot.lot not in account.lots:
             account.lots[lot.lot] = lot

@@ -79,7 +79,7 @@ LOAD_ORIGINALS = """
     ) as earlier
 """
 
-LOAD_DESCENDANTS = """
+LOAD_DESCENDANTS = f"""
     -- The lots that moved lots have become with the holder they were merged into.
     -- Index: lot_origin_idx, lot_pk.
     with recursive descendant as (
@@ -91,7 +91,7 @@ LOAD_DESCENDANTS = """
         join ledger.lot on lot.origin_holder = descendant.holder_id
             and lot.origin_lot = descendant.lot
     )
-    select lot.*, descendant.first_holder, descendant.first_lot
+    select {LOT}, descendant.first_holder, descendant.first_lot
     from descendant join ledger.lot using (holder_id, lot)
     where descendant.holder_id <> descendant.first_holder
 """

@@ -121,12 +121,14 @@ class Books:
         tampered with, say) is logged and passed over; it never keeps others from being swept.
         """
         wanted = list(self.catalogue.definitions if definitions is None else definitions)
+        # What falls due from now on is the next sweep's, or this one might never end.
+        until = self.own_time() or await self.pool.fetchval("select clock_timestamp()")
 
         async def find(count: int) -> Sequence[Account]:
             async with self.pool.acquire() as connection:
-                return await due_accounts(connection, count, self.own_time(), wanted)
+                return await due_accounts(connection, count, until, wanted)
 
-        async def sweep(share: Sequence[Account]) -> int:
+        async def sweep(share: Sequence[Account]) -> Sequence[Account]:
             async with self.pool.acquire() as connection:
                 return await self._sweep(connection, share)
 
@@ -152,28 +154,29 @@ class Books:
 
     async def _sweep_all(self, connection: Connection, definitions: Sequence[DefinitionId]) -> None:
         clock = self._clock() if self._clock else None
-        swept = True
-        while swept:
-            accounts = await due_accounts(connection, BATCH_MAX, clock, definitions)
-            swept = bool(await self._sweep(connection, accounts))
+        while accounts := await due_accounts(connection, BATCH_MAX, clock, definitions):
+            if len(await self._sweep(connection, accounts)) == len(accounts):
+                return
 
-    async def _sweep(self, connection: Connection, accounts: Sequence[Account]) -> int:
-        """Sweep accounts together; where that fails, by halves, down to the one to blame."""
-        if not accounts:
-            return 0
+    async def _sweep(
+        self, connection: Connection, accounts: Sequence[Account]
+    ) -> Sequence[Account]:
+        """Sweep accounts together; where that fails, by halves, down to the ones to blame.
+
+        Answers those.
+        """
         try:
-            return await _again_after_races(
-                connection, lambda: self._sweep_once(connection, accounts)
-            )
+            await _again_after_races(connection, lambda: self._sweep_once(connection, accounts))
         except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
             raise
         except (asyncpg.PostgresError, LookupError, ValueError, RuntimeError):
             if len(accounts) == 1:
                 logger.exception("sweep passed over holder=%s definition=%s", *accounts[0])
-                return 0
+                return accounts
             middle = len(accounts) // 2
             first = await self._sweep(connection, accounts[:middle])
-            return first + await self._sweep(connection, accounts[middle:])
+            return [*first, *await self._sweep(connection, accounts[middle:])]
+        return ()
 
     async def _post_once(
         self,
@@ -220,7 +223,7 @@ class Books:
         await self._store(connection, book, by_id)
         return outcomes
 
-    async def _sweep_once(self, connection: Connection, accounts: Sequence[Account]) -> int:
+    async def _sweep_once(self, connection: Connection, accounts: Sequence[Account]) -> None:
         tenants = {self.catalogue.definitions[one].tenant for _, one in accounts}
         await share_periods(connection, tenants)
         holders, now = await lock_due_holders(connection, [holder for holder, _ in accounts])
@@ -248,7 +251,6 @@ class Books:
         for holder, definition in accounts:
             book.book_due(holders[holder], definition)
         await self._store(connection, book, holders)
-        return len(accounts)
 
     async def _store(
         self, connection: Connection, book: Book, holders: dict[HolderId, HolderState]

@@ -29,7 +29,7 @@ SHARE_MIN: Final = 100
 DUE_ACCOUNTS = """
     -- Accounts with something due, the longest overdue first. Index: account_next_due_at_idx.
     select holder_id, definition_id from ledger.account
-    where next_due_at <= coalesce($2, clock_timestamp())
+    where next_due_at <= coalesce($2, statement_timestamp())
       and ($3::smallint[] is null or definition_id = any($3))
     order by next_due_at limit $1
 """
@@ -88,18 +88,18 @@ class Sweep:
 
     Args:
         find: Answers accounts with something due, at most so many, the longest overdue first.
-        sweep: Books what is due on a share; answers on how many of its accounts it could.
+        sweep: Books what is due on a share; answers the accounts on which it could not.
     """
 
     def __init__(
         self,
         find: Callable[[int], Awaitable[Sequence[Account]]],
-        sweep: Callable[[Sequence[Account]], Awaitable[int]],
+        sweep: Callable[[Sequence[Account]], Awaitable[Sequence[Account]]],
     ) -> None:
         self._find = find
         self._sweep = sweep
         self._waiting: deque[list[Account]] = deque()
-        self._under_way: dict[asyncio.Task[int], list[Account]] = {}
+        self._under_way: dict[asyncio.Task[Sequence[Account]], list[Account]] = {}
         self._passed_over: set[Account] = set()
 
     async def run(self, limit: int) -> int:
@@ -142,7 +142,7 @@ class Sweep:
         ]
         return free[:count]
 
-    async def _sweep_share(self, share: Sequence[Account]) -> int:
+    async def _sweep_share(self, share: Sequence[Account]) -> Sequence[Account]:
         return await self._sweep(share)
 
     async def _one_ended(self) -> int:
@@ -156,9 +156,8 @@ class Sweep:
             elif task.exception() is not None:
                 failure = failure or task.exception()
             else:
-                swept += task.result()
-                if task.result() < len(share):
-                    self._passed_over.update(share)
+                swept += len(share) - len(task.result())
+                self._passed_over.update(task.result())
         if failure is not None:
             if self._under_way:
                 await asyncio.wait(self._under_way)

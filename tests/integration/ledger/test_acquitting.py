@@ -22,6 +22,9 @@ from ledger.requests import Activate, Cancel, Capture, Extend, Hold, Move, Relea
 from tests.bookkeeping.desk import Desk, member
 from tests.bookkeeping.words import when
 
+FOR_EVER = when("31 December 9999 23:59:59")
+"""How many say never; so far away, a microsecond is little."""
+
 EVERYBODY = HolderId(UUID(int=2**128 - 1))
 ONE, TWO, INDEBTED, RECEIVING = (member(number) for number in range(1001, 1005))
 
@@ -88,7 +91,13 @@ async def kept(desk: Desk) -> Desk:
         ),
     )
     desk.today("5 March")
-    await desk.book(till.redeem(ONE, 20, on="20 February"))
+    await desk.book(
+        till.redeem(ONE, 20, on="20 February"),
+        till.earn(ONE, "6 until 31 December 9998 23:59:59", key="for good"),
+        Extend(
+            **till.common(ONE, None, None), lots_of=Reverses(None, "for good"), valid_to=FOR_EVER
+        ),
+    )
     return desk
 
 

@@ -38,7 +38,7 @@ class Due:
         await asyncio.sleep(0)
         return self.due[:count]
 
-    async def sweep(self, share: Sequence[Account]) -> int:
+    async def sweep(self, share: Sequence[Account]) -> Sequence[Account]:
         holders = {holder for holder, _ in share}
         assert not holders & self.under_way, "a holder is in two shares at the same time"
         self.under_way |= holders
@@ -52,7 +52,7 @@ class Due:
             booked = [one for one in share if one not in self.broken]
             self.swept += booked
             self.due = [one for one in self.due if one not in set(booked)]
-            return len(booked)
+            return [one for one in share if one in self.broken]
         finally:
             self.at_once -= 1
             self.under_way -= holders
