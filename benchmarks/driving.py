@@ -33,6 +33,10 @@ class NotBookedError(RuntimeError):
     """Something was refused that had to be booked: the figure would mean nothing."""
 
 
+WAIT_MILLISECONDS_MAX: Final = 300_000
+"""Books that begin on a cold disk are slow, which is measured, not turned away."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drive:
     """What driving came to.
@@ -212,7 +216,13 @@ async def drive(
     batches = deque(requests[start : start + batch] for start in range(0, len(requests), batch))
     waits: list[float] = []
     outcomes: list[Outcome] = []
-    async with GroupCommit(books, lanes=lanes, queue_max=callers * batch * 2) as poster:
+    poster = GroupCommit(
+        books,
+        lanes=lanes,
+        queue_max=callers * batch * 2,
+        wait_milliseconds_max=WAIT_MILLISECONDS_MAX,
+    )
+    async with poster:
 
         async def call() -> None:
             while batches:
