@@ -55,7 +55,8 @@ class Memory:
         if not self.looks:
             return "memory was not looked at"
         base, most = max(
-            ((one[len(one) // 10], max(one)) for one in self.looks),
+            # Before its first tenth is over, what a control had goes back to the system.
+            ((one[len(one) // 10], max(one[len(one) // 10 :])) for one in self.looks),
             key=lambda two: two[1] - two[0],
         )
         grown = self.looks[-1][-1] - self.looks[0][-1]
