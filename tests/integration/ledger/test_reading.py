@@ -1,5 +1,8 @@
 """Reading: booked plus due, the same before and after any job ran, at an instant of one's own."""
 
+import itertools
+from datetime import timedelta
+
 import pytest
 
 from ledger import reading
@@ -9,6 +12,8 @@ from ledger.facts import Balance
 from ledger.identity import DefinitionId, TenantId
 from ledger.kinds import Kind
 from ledger.postgres import Database
+from ledger.posting import Books
+from ledger.sweeping import DUE_ACCOUNTS
 from ledger.tenants import declare
 from ledger.trial_balance import trial_balance
 from tests.bookkeeping.asking import Till
@@ -73,6 +78,28 @@ async def test_a_sweep_books_only_what_is_due_and_once(desk: Desk) -> None:
     assert await desk.books.sweep() == 0
     assert await desk.count("transaction") == 27 + 25
     assert await desk.findings() == []
+
+
+async def test_a_sweep_leaves_to_the_next_what_falls_due_meanwhile(desk: Desk) -> None:
+    """Or, in a busy program, it might never end."""
+    till = desk.till
+    await desk.book(
+        *[till.earn(member(2000 + day), f"10 until {day} January") for day in (2, 3, 4)]
+    )
+    passed = itertools.count()
+    books = Books(
+        desk.pool, desk.catalogue, clock=lambda: when("2 January") + timedelta(days=next(passed))
+    )
+    assert await books.sweep() == 1
+
+
+async def test_what_is_due_is_found_by_the_index_by_whichever_clock(desk: Desk) -> None:
+    for clock in ("null", "'2026-01-02Z'"):
+        looking = DUE_ACCOUNTS.replace("$1", "10").replace("$2", clock).replace("$3", "null")
+        async with desk.pool.acquire() as connection, connection.transaction():
+            await connection.execute("set local enable_seqscan = off; set local enable_sort = off")
+            plan = await connection.fetch(f"explain (costs off) {looking}")
+        assert any(row[0].strip().startswith("Index Cond: (next_due_at <= ") for row in plan), plan
 
 
 async def test_the_log_tells_what_moved_newest_first_booked_or_not(desk: Desk) -> None:
