@@ -5,7 +5,7 @@ accounts and lots are set to the state the book left them in, which their lock m
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -16,7 +16,7 @@ from ledger.facts import LotIssue
 from ledger.identity import DefinitionId, HolderId
 from ledger.kinds import LedgerAccount
 from ledger.outbox import OutboxRow
-from ledger.state import HolderState, LotState
+from ledger.state import AccountState, HolderState, LotState
 from ledger.writing import Rows, claims, inserts, updates, write
 
 _HOUR: Final = timedelta(hours=1)
@@ -215,20 +215,27 @@ def _issued_rows(entries: Sequence[Entry], holders: Mapping[HolderId, HolderStat
     return issued
 
 
+def _accounts(
+    holders: Mapping[HolderId, HolderState],
+) -> Iterator[tuple[HolderState, AccountState]]:
+    for holder in holders.values():
+        for account in holder.accounts.values():
+            yield holder, account
+
+
 def _changed_rows(holders: Mapping[HolderId, HolderState]) -> tuple[Rows, Rows]:
     """Older lots that changed; those whose validity did apart, so that each is written once."""
     changed: list[tuple[object, ...]] = []
     amended: list[tuple[object, ...]] = []
-    for holder in holders.values():
-        for account in holder.accounts.values():
-            for lot in account.lots.values():
-                if not lot.changed or lot.is_new:
-                    continue
-                row = (holder.id, lot.lot, lot.remaining, lot.lapsed, lot.active)
-                if lot.amended:
-                    amended.append((*row, lot.valid_from, lot.valid_to, lot.term))
-                else:
-                    changed.append(row)
+    for holder, account in _accounts(holders):
+        for lot in account.lots.values():
+            if not lot.changed or lot.is_new:
+                continue
+            row = (holder.id, lot.lot, lot.remaining, lot.lapsed, lot.active)
+            if lot.amended:
+                amended.append((*row, lot.valid_from, lot.valid_to, lot.term))
+            else:
+                changed.append(row)
     return changed, amended
 
 
@@ -254,15 +261,14 @@ def _hold_rows(holders: Mapping[HolderId, HolderState]) -> tuple[Rows, Rows]:
     """Holds that were placed, and older ones that ended."""
     placed: list[tuple[object, ...]] = []
     ended: list[tuple[object, ...]] = []
-    for holder in holders.values():
-        for account in holder.accounts.values():
-            for hold in account.holds.values():
-                if hold.is_new:
-                    placed.append((
-                        holder.id, hold.number, account.definition, hold.expires_at, hold.ended_by,
-                    ))  # fmt: skip
-                elif hold.changed:
-                    ended.append((holder.id, hold.number, hold.ended_by))
+    for holder, account in _accounts(holders):
+        for hold in account.holds.values():
+            if hold.is_new:
+                placed.append((
+                    holder.id, hold.number, account.definition, hold.expires_at, hold.ended_by,
+                ))  # fmt: skip
+            elif hold.changed:
+                ended.append((holder.id, hold.number, hold.ended_by))
     return placed, ended
 
 
@@ -270,14 +276,13 @@ def _account_rows(holders: Mapping[HolderId, HolderState]) -> tuple[Rows, Rows]:
     """Accounts that were opened, and older ones that changed."""
     opened: list[tuple[object, ...]] = []
     changed: list[tuple[object, ...]] = []
-    for holder in holders.values():
-        for account in holder.accounts.values():
-            if account.changed:
-                (opened if account.is_new else changed).append((
-                    holder.id, account.definition, account.available, account.pending, account.held,
-                    account.debt, account.debt_since, account.last_effective_at,
-                    account.next_due_at, account.closed,
-                ))  # fmt: skip
+    for holder, account in _accounts(holders):
+        if account.changed:
+            (opened if account.is_new else changed).append((
+                holder.id, account.definition, account.available, account.pending, account.held,
+                account.debt, account.debt_since, account.last_effective_at, account.next_due_at,
+                account.closed,
+            ))  # fmt: skip
     return opened, changed
 
 
