@@ -153,8 +153,8 @@ class Books:
                 await close_until(connection, tenant, boundary, now)
 
     async def _sweep_all(self, connection: Connection, definitions: Sequence[DefinitionId]) -> None:
-        clock = self._clock() if self._clock else None
-        while accounts := await due_accounts(connection, BATCH_MAX, clock, definitions):
+        until = self.own_time() or await connection.fetchval("select clock_timestamp()")
+        while accounts := await due_accounts(connection, BATCH_MAX, until, definitions):
             if len(await self._sweep(connection, accounts)) == len(accounts):
                 return
 

@@ -6,7 +6,7 @@ every account with something due; one that comes up for nothing is put right by 
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Final
@@ -94,7 +94,7 @@ class Sweep:
     def __init__(
         self,
         find: Callable[[int], Awaitable[Sequence[Account]]],
-        sweep: Callable[[Sequence[Account]], Awaitable[Sequence[Account]]],
+        sweep: Callable[[Sequence[Account]], Coroutine[None, None, Sequence[Account]]],
     ) -> None:
         self._find = find
         self._sweep = sweep
@@ -128,7 +128,7 @@ class Sweep:
     def _start(self) -> None:
         while self._waiting and len(self._under_way) < SHARES:
             share = self._waiting.popleft()
-            self._under_way[asyncio.create_task(self._sweep_share(share))] = share
+            self._under_way[asyncio.create_task(self._sweep(share))] = share
 
     async def _next(self, count: int) -> list[Account]:
         """Accounts that are due and in no share yet; nor is any other of their holder."""
@@ -141,9 +141,6 @@ class Sweep:
             if account[0] not in holders and account not in self._passed_over
         ]
         return free[:count]
-
-    async def _sweep_share(self, share: Sequence[Account]) -> Sequence[Account]:
-        return await self._sweep(share)
 
     async def _one_ended(self) -> int:
         ended, _ = await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
